@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+# Builds bulkhead: host programs, guest-init, guest kernel, initramfs. `make help` lists the targets.
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+FUZZ_SECONDS ?= 60
+BUILD := build
+VERSION := 0.1.0
+COMMIT := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+
+# --- compilers and flags -------------------------------------------------------------------------
+
+CC := gcc
+CLANG := clang
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wold-style-definition -Wformat=2 -Wundef -Wvla -Walloca -Wcast-qual \
+	-Wcast-align -Wpointer-arith -Wwrite-strings -Wswitch-enum -Wnull-dereference \
+	-Wimplicit-fallthrough -Wframe-larger-than=8192 -Werror
+GCC_WARNINGS := -Wduplicated-cond -Wduplicated-branches -Wlogical-op
+CLANG_WARNINGS := -Wconditional-uninitialized
+COMMON := -std=gnu11 -D_GNU_SOURCE -I. -g -fno-strict-aliasing -fno-delete-null-pointer-checks \
+	$(WARNINGS)
+HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection \
+	-fcf-protection=full -ftrivial-auto-var-init=zero
+RELEASE := -O2 $(HARDENING) -fPIE $(GCC_WARNINGS)
+SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LINK_HARDENING := -Wl,-z,relro,-z,now,-z,noexecstack
+LIBS := -ljansson -lfdt -lcap -lseccomp -lpthread
+
+# --- sources -------------------------------------------------------------------------------------
+
+VMM_SOURCES := $(sort $(wildcard vmm/*.c vmm/*/*.c vmm/*/*/*.c))
+VMM_LIB_SOURCES := $(filter-out vmm/main.c,$(VMM_SOURCES))
+INIT_SOURCES := $(sort $(wildcard guest-init/*.c))
+INIT_LIB_SOURCES := $(filter-out guest-init/main.c,$(INIT_SOURCES))
+UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+UNIT_HELPERS := $(filter-out tests/unit/test_%,$(sort $(wildcard tests/unit/*.c)))
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+GUEST_PROGRAMS := $(patsubst tests/guest/%.c,%,$(sort $(wildcard tests/guest/*.c)))
+
+# Each variant of the objects has a directory of its own: release, asan, fuzz, clang.
+objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
+
+.PHONY: all host guest-init kernel rootfs demo test unit lint fuzz clang install clean help packages
+
+all: host guest-init kernel rootfs ## Build everything
+host: $(BUILD)/bulkhead ## Build the host program
+guest-init: $(BUILD)/guest-init ## Build PID 1 of the guest
+rootfs: $(BUILD)/initramfs.cpio ## Build the initramfs around guest-init
+
+# --- host program and guest-init -----------------------------------------------------------------
+
+$(BUILD)/release/vmm/cli/version.o: COMMON += -DBULKHEAD_COMMIT='"$(COMMIT)"'
+
+$(BUILD)/release/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(COMMON) $(RELEASE) -MMD -MP -c $< -o $@
+
+$(BUILD)/asan/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(COMMON) $(SANITIZE) $(GCC_WARNINGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/clang/%.o: %.c
+	@mkdir -p $(@D)
+	$(CLANG) $(COMMON) -O2 $(CLANG_WARNINGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(CLANG) $(COMMON) $(SANITIZE) $(CLANG_WARNINGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+
+$(BUILD)/bulkhead: $(call objects,release,$(VMM_SOURCES))
+	$(CC) -pie $(LINK_HARDENING) $^ -o $@ $(LIBS)
+
+$(BUILD)/guest-init: $(call objects,release,$(INIT_SOURCES))
+	$(CC) -static-pie -s $(LINK_HARDENING) $^ -o $@ -ljansson -lcap
+
+$(BUILD)/%/libbulkhead.a:
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/asan/libbulkhead.a: $(call objects,asan,$(VMM_LIB_SOURCES) $(INIT_LIB_SOURCES))
+$(BUILD)/fuzz/libbulkhead.a: $(call objects,fuzz,$(VMM_LIB_SOURCES) $(INIT_LIB_SOURCES))
+
+# --- guest kernel and initramfs ------------------------------------------------------------------
+
+KERNEL_INPUTS := $(wildcard kernel/*.sh kernel/config/*)
+
+kernel: $(BUILD)/vmlinux ## Build the guest kernel (cached by content)
+$(BUILD)/vmlinux: $(KERNEL_INPUTS)
+	@mkdir -p $(@D)
+	kernel/build.sh $@
+
+$(BUILD)/initramfs.cpio: $(BUILD)/guest-init rootfs/build-initramfs.sh
+	rootfs/build-initramfs.sh $(BUILD)/guest-init $@
+
+# --- tests ---------------------------------------------------------------------------------------
+
+$(BUILD)/unit/%: $(BUILD)/asan/tests/unit/%.o $(call objects,asan,$(UNIT_HELPERS)) \
+		$(BUILD)/asan/libbulkhead.a
+	@mkdir -p $(@D)
+	$(CC) -fsanitize=address,undefined $^ -o $@ $(LIBS)
+
+$(BUILD)/fuzzers/%: $(BUILD)/fuzz/tests/fuzz/%.o $(call objects,fuzz,$(UNIT_HELPERS)) \
+		$(BUILD)/fuzz/libbulkhead.a
+	@mkdir -p $(@D)
+	$(CLANG) -fsanitize=fuzzer,address,undefined $^ -o $@ $(LIBS)
+
+$(BUILD)/guest/%: tests/guest/%.c
+	@mkdir -p $(@D)
+	$(CC) $(COMMON) -O2 $(GCC_WARNINGS) -static $< -o $@
+
+.SECONDARY:
+
+unit: $(addprefix $(BUILD)/unit/,$(UNIT_TESTS)) ## Run the unit tests (ASan, UBSan; no KVM)
+	tests/run-unit $^
+
+guest-programs: $(addprefix $(BUILD)/guest/,$(GUEST_PROGRAMS))
+fuzzers: $(addprefix $(BUILD)/fuzzers/,$(FUZZERS))
+clang: $(call objects,clang,$(VMM_SOURCES) $(INIT_SOURCES)) ## Compile everything with clang's warnings
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * protocol.h - what the monitor and guest-init say to each other over vsock
+ *
+ * guest-init connects to the host (CID 2) on PROTOCOL_PORT_CONTROL and sends a HELLO frame. From
+ * then on:
+ *
+ *   host -> guest   a 32-bit little-endian length, then that many bytes of JSON: the trusted
+ *                   direction. One object with a member "type":
+ *     "create"  everything about the container, see below; answered by CREATED or ERROR
+ *     "start"   let process 0 exec; answered by STARTED or ERROR
+ *     "signal"  {"process": 0, "signal": N}
+ *     "resize"  {"process": 0, "rows": R, "columns": C}
+ *
+ *   guest -> host   struct protocol_frame, fixed size: the hostile direction.
+ *
+ * The bytes of a process's standard streams have a vsock connection each, made by guest-init to
+ * port protocol_stream_port(process, stream) before it reports CREATED. EOF travels as a vsock
+ * shutdown of the sending direction. Stream PROTOCOL_STDIN flows host -> guest, STDOUT and
+ * STDERR guest -> host, TERMINAL (alone, instead of the three) both ways.
+ *
+ * When the workload has ended, guest-init ends every process it left behind, drains the streams
+ * to their end, unmounts the shared tree so that dirty pages reach the host, and then sends
+ * EXITED; the monitor ends the VM.
+ *
+ * The "create" object (members are always present unless marked ?):
+ *   "entropy": 128 hex digits for the kernel's random pool
+ *   "hostname"?, "domainname"?: strings
+ *   "namespaces": ["pid","mount","ipc","uts","cgroup","network","user","time"], those to unshare
+ *   "readonlyRootfs": bool (true: remount the root read-only after the mounts are made)
+ *   "rootfsPropagation": MS_SHARED, MS_SLAVE, … or 0
+ *   "mounts": [{"destination": absolute path, "type": string, "source": string,
+ *               "flags": MS_… bits for mount(2), "clearFlags": MS_… bits,
+ *               "propagation": MS_… bits or 0, "data": comma-separated file system options,
+ *               "recursiveReadonly": bool, "copyUp": bool, "isFile": bool}]
+ *      in order. "type" "bind" means: the host has put the source at the same path of the shared
+ *      tree already; bind it onto itself (or from the shared tree over what covers it) with the
+ *      flags. Others are mounted in the guest.
+ *   "devices": [{"path", "type": "c"|"b"|"p", "major", "minor", "mode", "uid", "gid"}]
+ *   "sysctl": {"name": "value"}
+ *   "maskedPaths", "readonlyPaths": [paths]
+ *   "process": {
+ *      "terminal": bool, "rows": R, "columns": C (0: not given),
+ *      "args": [..], "env": [..], "cwd": path,
+ *      "uid", "gid": numbers, "additionalGids": [..], "umask": number,
+ *      "capabilities": {"bounding": mask, "effective": mask, "inheritable": mask,
+ *                       "permitted": mask, "ambient": mask}?   (bit N = capability N)
+ *      "rlimits": [{"resource": RLIMIT_…, "soft": n, "hard": n}]  (-1: infinity)
+ *      "noNewPrivileges": bool, "oomScoreAdj"?: number }
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define PROTOCOL_VERSION 1
+#define PROTOCOL_PORT_CONTROL 1024u
+#define PROTOCOL_PORT_STREAMS 65536u
+#define PROTOCOL_JSON_MAX (8u * 1024 * 1024) /* bytes of one host -> guest message */
+#define PROTOCOL_TEXT_SIZE 1008
+#define PROTOCOL_PROCESSES_MAX 256u
+
+enum protocol_stream {
+	PROTOCOL_STDIN,
+	PROTOCOL_STDOUT,
+	PROTOCOL_STDERR,
+	PROTOCOL_TERMINAL,
+	PROTOCOL_NR_STREAMS,
+};
+
+enum protocol_frame_type {
+	PROTOCOL_HELLO = 1, /* code: PROTOCOL_VERSION */
+	PROTOCOL_CREATED,   /* everything up to, not including, execve is done */
+	PROTOCOL_STARTED,   /* execve succeeded */
+	PROTOCOL_ERROR,	    /* code: errno value or 0; text: one sentence for the user */
+	PROTOCOL_EXITED,    /* code: exit code, or signal number with is_signal */
+};
+
+/* Guest to host. Little-endian, as both sides are. */
+struct protocol_frame {
+	uint32_t type;	    /* enum protocol_frame_type */
+	uint32_t process;   /* 0: the container's first process */
+	uint32_t code;
+	uint32_t is_signal; /* 0 or 1 */
+	char text[PROTOCOL_TEXT_SIZE]; /* NUL-terminated; the host checks */
+};
+_Static_assert(sizeof(struct protocol_frame) == 1024, "frames have a fixed size");
+
+static inline uint32_t protocol_stream_port(uint32_t process, enum protocol_stream stream)
+{
+	return PROTOCOL_PORT_STREAMS + process * PROTOCOL_NR_STREAMS + (uint32_t)stream;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vmm/base/checked_math.h"
+
+#define LOG_LINE_SIZE 5120
+
+static struct {
+	int fd;
+	bool json;
+	enum log_level level;
+} log_state = { .fd = STDERR_FILENO, .level = LOG_LEVEL_WARNING };
+
+static const char *const level_names[] = {
+	[LOG_LEVEL_ERROR] = "error",
+	[LOG_LEVEL_WARNING] = "warning",
+	[LOG_LEVEL_INFO] = "info",
+	[LOG_LEVEL_DEBUG] = "debug",
+};
+_Static_assert(ARRAY_SIZE(level_names) == LOG_LEVEL_DEBUG + 1, "a name for every level");
+
+int log_open(const char *path, bool json, bool debug, struct error *err)
+{
+	if (path) {
+		int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
+
+		if (fd < 0)
+			return error_set(err, errno, "open log file '%s'", path);
+		log_state.fd = fd;
+	}
+	log_state.json = json;
+	log_state.level = debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING;
+	return 0;
+}
+
+bool log_has_file(void)
+{
+	return log_state.fd != STDERR_FILENO;
+}
+
+/* Append @text to @line as the inside of a JSON string. Returns the new length. */
+static size_t append_json(char *line, size_t size, size_t len, const char *text)
+{
+	for (; *text && len + 7 < size; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '"' || c == '\\') {
+			line[len++] = '\\';
+			line[len++] = (char)c;
+		} else if (c == '\n') {
+			line[len++] = '\\';
+			line[len++] = 'n';
+		} else if (c < 0x20 || c == 0x7f) {
+			len += (size_t)snprintf(line + len, size - len, "\\u%04x", c);
+		} else {
+			line[len++] = (char)c;
+		}
+	}
+	line[len] = 0;
+	return len;
+}
+
+void log_message(enum log_level level, const char *format, ...)
+{
+	char text[ERROR_TEXT_SIZE + 256];
+	char line[LOG_LINE_SIZE];
+	size_t len;
+	va_list args;
+
+	if (level > log_state.level)
+		return;
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (log_state.json) {
+		struct tm tm;
+		time_t now = time(NULL);
+
+		len = (size_t)snprintf(line, sizeof(line), "{\"level\":\"%s\",\"msg\":\"",
+				       level_names[level]);
+		len = append_json(line, sizeof(line) - 64, len, text);
+		(void)gmtime_r(&now, &tm);
+		len += strftime(line + len, sizeof(line) - len,
+				"\",\"time\":\"%Y-%m-%dT%H:%M:%SZ\"}\n", &tm);
+	} else {
+		len = (size_t)snprintf(line, sizeof(line), "bulkhead: %s: %s\n", level_names[level],
+				       text);
+		if (len >= sizeof(line))
+			len = sizeof(line) - 1;
+	}
+	/* A log that cannot be written has nowhere to say so. */
+	(void)!write(log_state.fd, line, len);
+}

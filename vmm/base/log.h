@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * log.h - the log file of the command line (text or JSON lines) and the guest-fault log
+ *
+ * One line is one write(2) to a descriptor opened before sealing. Libraries do not log, they
+ * return errors; logging is for the processes' top levels.
+ *
+ * Thread: any, after log_open().
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "vmm/base/error.h"
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+/*
+ * Direct the log to @path (appended; NULL means standard error), as JSON lines when @json, down to
+ * debug messages when @debug. Without this call errors and warnings go to standard error as text.
+ */
+int log_open(const char *path, bool json, bool debug, struct error *err);
+
+/* True when the log goes to a file of its own and not to standard error. */
+bool log_has_file(void);
+
+void log_message(enum log_level level, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#define log_error(...) log_message(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(...) log_message(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_info(...) log_message(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...) log_message(LOG_LEVEL_DEBUG, __VA_ARGS__)

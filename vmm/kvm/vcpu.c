@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/kvm/vcpu.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "vmm/base/checked_math.h"
+#include "vmm/base/fd.h"
+#include "vmm/kvm/x86_64/cpuid.h"
+
+static void handle_port_access(const struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	uint32_t size = run->io.size;
+	uint8_t *data = (uint8_t *)run + run->io.data_offset;
+
+	/* String instructions carry several accesses to the same port; KVM bounds their number. */
+	for (uint32_t i = 0; i < run->io.count; i++, data += size)
+		vcpu->environment->on_access(vcpu->environment->context, VCPU_SPACE_PORTS,
+					     run->io.port, data, size,
+					     run->io.direction == KVM_EXIT_IO_OUT);
+}
+
+int vcpu_run_once(struct vcpu *vcpu, const char **ret_text)
+{
+	struct kvm_run *run = vcpu->run;
+
+	if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
+		int code = errno;
+
+		if (code == EINTR || code == EAGAIN)
+			return 0;
+		*ret_text = "KVM_RUN failed";
+		return -code;
+	}
+	switch (run->exit_reason) {
+	case KVM_EXIT_IO:
+		handle_port_access(vcpu);
+		return 0;
+	case KVM_EXIT_MMIO:
+		vcpu->environment->on_access(vcpu->environment->context, VCPU_SPACE_MEMORY,
+					     run->mmio.phys_addr, run->mmio.data, run->mmio.len,
+					     run->mmio.is_write);
+		return 0;
+	case KVM_EXIT_INTR:
+		return 0;
+	case KVM_EXIT_SHUTDOWN:
+		*ret_text = "the guest reset itself";
+		return 1;
+	case KVM_EXIT_FAIL_ENTRY:
+		*ret_text = "the processor refuses to enter the guest";
+		return -EIO;
+	case KVM_EXIT_INTERNAL_ERROR:
+		*ret_text = "KVM cannot emulate an instruction of the guest";
+		return -EIO;
+	default:
+		*ret_text = "KVM left the guest for a reason that no guest of ours gives";
+		return -EIO;
+	}
+}
+
+static void *run_thread(void *argument)
+{
+	struct vcpu *vcpu = argument;
+	const char *text = NULL;
+	int r;
+
+	do
+		r = vcpu_run_once(vcpu, &text);
+	while (!r);
+	vcpu->environment->on_stop(vcpu->environment->context,
+				   r > 0 ? VCPU_STOP_SHUTDOWN : VCPU_STOP_FAILED, text);
+	return NULL;
+}
+
+int vcpu_init(struct vcpu *vcpu, const struct vm *vm, uint32_t index,
+	      const struct vcpu_environment *environment, struct error *err)
+{
+	AUTO_CLOSE int fd = ioctl(vm->vm_fd, KVM_CREATE_VCPU, index);
+	int size = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	int r;
+
+	*vcpu = (struct vcpu){ .fd = -1, .index = index, .environment = environment };
+	if (fd < 0)
+		return error_set(err, errno, "KVM_CREATE_VCPU %u", index);
+	if (size < (int)sizeof(struct kvm_run))
+		return error_set(err, EIO, "KVM_GET_VCPU_MMAP_SIZE");
+	vcpu->run_size = (size_t)size;
+	vcpu->run = mmap(NULL, vcpu->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (vcpu->run == MAP_FAILED) {
+		vcpu->run = NULL;
+		return error_set(err, errno, "map the state of vCPU %u", index);
+	}
+	r = cpuid_set(vm->kvm_fd, fd, index, err);
+	if (r < 0) {
+		vcpu_fini(vcpu);
+		return r;
+	}
+	vcpu->fd = fd_take(&fd);
+	return 0;
+}
+
+void vcpu_fini(struct vcpu *vcpu)
+{
+	if (vcpu->run)
+		(void)munmap(vcpu->run, vcpu->run_size);
+	vcpu->run = NULL;
+	fd_close(&vcpu->fd);
+}
+
+int vcpu_start(struct vcpu *vcpu, struct error *err)
+{
+	sigset_t all, old;
+	char name[16];
+	int r;
+
+	/* Signals are for the event loop's thread. */
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&vcpu->thread, NULL, run_thread, vcpu);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (r)
+		return error_set(err, r, "start the thread of vCPU %u", vcpu->index);
+	(void)snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
+	(void)pthread_setname_np(vcpu->thread, name);
+	return 0;
+}

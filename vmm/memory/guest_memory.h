@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * guest_memory.h - the guest's RAM, and the only translation from guest addresses to host memory
+ *
+ * RAM lies at guest-physical 0 up to 3 GiB; what exceeds that continues at 4 GiB, so that the
+ * device window in between stays free.
+ *
+ * Thread: any, once initialised; the regions never change afterwards.
+ * Trust:  every address and length may be the guest's. The content may change at any moment
+ *         while vCPUs run: fetch a value once, into memory of our own, and check that copy.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/base/error.h"
+
+/* A guest-physical address. A struct, so that it is neither dereferenced nor added by mistake. */
+typedef struct {
+	uint64_t raw;
+} gpa_t;
+
+#define GUEST_MEMORY_LOW_LIMIT UINT64_C(0xc0000000)
+#define GUEST_MEMORY_HIGH_BASE UINT64_C(0x100000000)
+
+struct guest_memory_region {
+	gpa_t base;
+	uint64_t size; /* bytes, a multiple of the page size */
+	uint8_t *host;
+};
+
+struct guest_memory {
+	struct guest_memory_region regions[2];
+	unsigned int nr_regions;
+};
+
+/*
+ * Map @size bytes of zeroed memory (rounded up to whole pages) as guest RAM. It is private to
+ * this process and reserves nothing before the guest touches it.
+ */
+int guest_memory_init(struct guest_memory *memory, uint64_t size, struct error *err);
+
+/* Unmap. Accepts a zeroed struct. */
+void guest_memory_fini(struct guest_memory *memory);
+
+/*
+ * The host address of [@gpa, @gpa + @len), or NULL unless that whole range lies in one region.
+ * For iovecs and loaders: the bytes behind it stay the guest's.
+ */
+void *guest_memory_range(const struct guest_memory *memory, gpa_t gpa, uint64_t len);
+
+/* Copy @len bytes out of guest memory. Returns 0, or -EFAULT without copying anything. */
+int guest_memory_read(const struct guest_memory *memory, gpa_t gpa, void *data, uint64_t len);
+
+/* Copy @len bytes into guest memory. Returns 0, or -EFAULT without copying anything. */
+int guest_memory_write(const struct guest_memory *memory, gpa_t gpa, const void *data,
+		       uint64_t len);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * virtio_device.h - what every virtio device has: status, features, queues, config bytes
+ * (virtio 1.2, section 2)
+ *
+ * Thread: register accesses come on vCPU threads, doorbells and backend events on the event
+ *         loop. Both take @lock; the callbacks run with it held. Lock order: a device's lock is
+ *         taken alone, never inside another device's.
+ * Trust:  everything the driver writes is the guest's. A driver that breaks the protocol stops
+ *         its own device (virtio_device_fail), nothing else.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/event/event_loop.h"
+#include "vmm/memory/guest_memory.h"
+#include "vmm/virtio/virtqueue.h"
+
+#define VIRTIO_DEVICE_MAX_QUEUES 4
+
+struct virtio_device;
+
+struct virtio_device_ops {
+	/* The driver set DRIVER_OK: the queues are active. May be NULL. */
+	void (*on_activate)(struct virtio_device *device);
+	/* Doorbell of queue @index, which is active. [loop] */
+	void (*on_queue)(struct virtio_device *device, unsigned int index);
+	/* The driver reset the device: drop all requests in flight. May be NULL. */
+	void (*on_reset)(struct virtio_device *device);
+};
+
+struct virtio_device {
+	/* Set once by the device's own init function. */
+	const char *name; /* for messages, such as "fs" */
+	uint32_t device_id;
+	uint64_t device_features; /* without the transport's, which virtio_device_init() adds */
+	const struct virtio_device_ops *ops;
+	unsigned int nr_queues;
+	uint16_t queue_size_max; /* a power of two, at most VIRTQUEUE_SIZE_MAX */
+	const uint8_t *config;	 /* config space, read-only to the driver */
+	uint32_t config_size;
+
+	/* Set once by virtio_device_init(). */
+	const struct guest_memory *memory;
+	int interrupt_fd; /* written to raise the interrupt (an irqfd); borrowed */
+	int doorbell_fds[VIRTIO_DEVICE_MAX_QUEUES]; /* eventfds, an ioeventfd each */
+	struct event_source doorbells[VIRTIO_DEVICE_MAX_QUEUES];
+
+	pthread_mutex_t lock;
+	uint64_t driver_features; /* [lock] */
+	uint32_t status;	  /* [lock] */
+	uint32_t interrupt_status; /* [lock] */
+	struct virtqueue queues[VIRTIO_DEVICE_MAX_QUEUES]; /* [lock] */
+	unsigned int nr_faults; /* [lock] protocol violations logged so far, which is bounded */
+};
+
+/*
+ * Complete a device whose "set once" fields are filled: create the doorbell eventfds and watch
+ * them in @loop. @interrupt_fd is an eventfd that stays the caller's.
+ */
+int virtio_device_init(struct virtio_device *device, const struct guest_memory *memory,
+		       struct event_loop *loop, int interrupt_fd, struct error *err);
+void virtio_device_fini(struct virtio_device *device, struct event_loop *loop);
+
+/* True between DRIVER_OK and reset or failure. Lock held. */
+bool virtio_device_is_live(const struct virtio_device *device);
+
+/* Raise the interrupt of a queue if the driver wants one for what was pushed. Lock held. */
+void virtio_device_notify(struct virtio_device *device, unsigned int queue_index);
+
+/*
+ * The driver broke the protocol: set DEVICE_NEEDS_RESET, stop all queues, tell the driver
+ * (section 2.1.2), and log one line as long as the device has not logged too many. Lock held.
+ */
+void virtio_device_fail(struct virtio_device *device, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));

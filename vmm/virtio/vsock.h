@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vsock.h - virtio socket device (virtio 1.2, section 5.10), stream connections made by the
+ * guest to services inside the monitor
+ *
+ * There is no host socket behind a connection: the service that accepted it reads and writes
+ * through the functions below. Every connection has a receive buffer of VSOCK_BUFFER_SIZE bytes;
+ * the guest gets credit again only as the service consumes, so a reader that stops is felt by the
+ * guest's writer and costs the host no more memory.
+ *
+ * Thread: the event loop. Callbacks run with the device's lock held and may call the functions
+ *         below; code that runs outside a callback brackets its calls with vsock_lock/unlock.
+ * Trust:  every header field and payload byte is the guest's.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/virtio/virtio_device.h"
+
+#define VSOCK_GUEST_CID 3
+#define VSOCK_MAX_CONNECTIONS 64
+#define VSOCK_BUFFER_SIZE (128 * 1024)
+
+struct vsock_connection;
+
+struct vsock_service {
+	/*
+	 * The guest asks for a connection to @port of the host. Returns true to accept, and may
+	 * then give the connection a context (vsock_set_context).
+	 */
+	bool (*on_connect)(void *service, struct vsock_connection *connection, uint32_t port);
+	/* Bytes arrived, or the guest ended its sending direction (vsock_is_ended). */
+	void (*on_readable)(void *connection_context);
+	/* The guest has room for bytes again after vsock_write() took fewer than offered. */
+	void (*on_writable)(void *connection_context);
+	/* The connection is gone (reset by the guest, or the device was reset): forget it. */
+	void (*on_closed)(void *connection_context);
+};
+
+struct vsock;
+
+/* Allocates all that the device will ever need. @service and its @context outlive the device. */
+int vsock_new(struct vsock **ret_vsock, const struct vsock_service *service, void *context,
+	      const struct guest_memory *memory, struct event_loop *loop, int interrupt_fd,
+	      struct error *err);
+void vsock_free(struct vsock *vsock);
+struct virtio_device *vsock_device(struct vsock *vsock);
+
+void vsock_lock(struct vsock *vsock);
+void vsock_unlock(struct vsock *vsock);
+
+void vsock_set_context(struct vsock_connection *connection, void *context);
+
+/*
+ * The bytes received and not yet consumed, as one contiguous piece (more may follow after
+ * vsock_consume()). Returns its length and sets *@ret_data; 0 when there are none now.
+ */
+size_t vsock_peek(struct vsock_connection *connection, const uint8_t **ret_data);
+void vsock_consume(struct vsock_connection *connection, size_t len);
+
+/* True when the guest will send no more and everything it sent was consumed. */
+bool vsock_is_ended(const struct vsock_connection *connection);
+
+/* Queue bytes for the guest, as many as its credit and our buffer allow. Returns how many. */
+size_t vsock_write(struct vsock_connection *connection, const void *data, size_t len);
+
+/* How many bytes vsock_write() would take now. */
+size_t vsock_writable(const struct vsock_connection *connection);
+
+/* No more bytes for the guest after those queued: it sees EOF (section 5.10.6.5). */
+void vsock_end_write(struct vsock_connection *connection);
+
+/* Reset the connection and forget it; on_closed is not called. */
+void vsock_close(struct vsock_connection *connection);
