@@ -73,8 +73,10 @@ install_file() {
 
 configure() {
 	cat "$@" >fragments
-	make -s KCONFIG_ALLCONFIG=fragments allnoconfig >>"$log" 2>&1 || die "configuration failed: see $log"
-	"$here/check-config.sh" -c .config -k . "$@" || die "the configuration is not what the fragments ask for"
+	make -s KCONFIG_ALLCONFIG=fragments allnoconfig >>"$log" 2>&1 ||
+		die "configuration failed: see $log"
+	"$here/check-config.sh" -c .config -k . "$@" ||
+		die "the configuration is not what the fragments ask for"
 }
 
 compile() {

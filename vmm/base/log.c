@@ -41,9 +41,9 @@ int log_open(const char *path, bool json, bool debug, struct error *err)
 	return 0;
 }
 
-bool log_has_file(void)
+int log_descriptor(void)
 {
-	return log_state.fd != STDERR_FILENO;
+	return log_state.fd;
 }
 
 /* Append @text to @line as the inside of a JSON string. Returns the new length. */

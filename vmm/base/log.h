@@ -21,8 +21,8 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
  */
 int log_open(const char *path, bool json, bool debug, struct error *err);
 
-/* True when the log goes to a file of its own and not to standard error. */
-bool log_has_file(void);
+/* The descriptor the log goes to: standard error, or that of its own file. */
+int log_descriptor(void);
 
 void log_message(enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

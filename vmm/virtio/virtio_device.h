@@ -32,6 +32,13 @@ struct virtio_device_ops {
 	void (*on_reset)(struct virtio_device *device);
 };
 
+/* One queue's way into the event loop. */
+struct virtio_doorbell {
+	struct event_source source;
+	struct virtio_device *device;
+	unsigned int index;
+};
+
 struct virtio_device {
 	/* Set once by the device's own init function. */
 	const char *name; /* for messages, such as "fs" */
@@ -47,12 +54,15 @@ struct virtio_device {
 	const struct guest_memory *memory;
 	int interrupt_fd; /* written to raise the interrupt (an irqfd); borrowed */
 	int doorbell_fds[VIRTIO_DEVICE_MAX_QUEUES]; /* eventfds, an ioeventfd each */
-	struct event_source doorbells[VIRTIO_DEVICE_MAX_QUEUES];
+	struct virtio_doorbell doorbells[VIRTIO_DEVICE_MAX_QUEUES];
 
 	pthread_mutex_t lock;
 	uint64_t driver_features; /* [lock] */
 	uint32_t status;	  /* [lock] */
 	uint32_t interrupt_status; /* [lock] */
+	uint32_t device_features_select; /* [lock] registers that choose what others show */
+	uint32_t driver_features_select; /* [lock] */
+	uint32_t queue_select;	   /* [lock] may be out of range */
 	struct virtqueue queues[VIRTIO_DEVICE_MAX_QUEUES]; /* [lock] */
 	unsigned int nr_faults; /* [lock] protocol violations logged so far, which is bounded */
 };
@@ -67,6 +77,26 @@ void virtio_device_fini(struct virtio_device *device, struct event_loop *loop);
 
 /* True between DRIVER_OK and reset or failure. Lock held. */
 bool virtio_device_is_live(const struct virtio_device *device);
+
+/*
+ * The driver writes the status register: 0 resets the device, the other values follow section
+ * 3.1.1 one bit at a time. FEATURES_OK stays clear when the driver's features are not a subset
+ * of the device's with VIRTIO_F_VERSION_1; DRIVER_OK activates the queues that are ready. Any
+ * other change is a violation. Lock held.
+ */
+void virtio_device_set_status(struct virtio_device *device, uint32_t status);
+
+/* Ring the doorbell of queue @index (< nr_queues), as the driver does. Any thread. */
+void virtio_device_ring(struct virtio_device *device, unsigned int index);
+
+/*
+ * Take the next request of queue @index. Returns false when there is none, and then the doorbell
+ * rings for the next one; or when the driver broke the ring protocol, and then the device has
+ * failed. An on_queue callback takes no more than the queue's size in one go, and rings its own
+ * doorbell if it stopped early, so that other event sources get their turn. Lock held.
+ */
+bool virtio_device_pop(struct virtio_device *device, unsigned int index,
+		       struct virtqueue_chain *chain);
 
 /* Raise the interrupt of a queue if the driver wants one for what was pushed. Lock held. */
 void virtio_device_notify(struct virtio_device *device, unsigned int queue_index);

@@ -48,10 +48,12 @@ struct virtqueue {
 	uint16_t next_used;
 	uint16_t signalled_used; /* value of next_used at the last interrupt decision */
 	bool has_event_index;	 /* VIRTIO_F_EVENT_IDX was negotiated */
+	uint64_t in_flight[VIRTQUEUE_SIZE_MAX / 64]; /* heads popped and not yet pushed, a bit each */
 };
 
 /*
- * Check size, alignment and range of all three areas, whole, and start serving the queue.
+ * Check size, alignment and range of all three areas, whole, and start serving the queue from
+ * index 0 with nothing in flight.
  *
  * Returns 0 or -EPROTO, then the device must fail (section 2.1.2).
  */
@@ -61,27 +63,46 @@ int virtqueue_activate(struct virtqueue *queue, const struct guest_memory *memor
 /* Forget everything the driver said. Accepts a zeroed struct. */
 void virtqueue_reset(struct virtqueue *queue);
 
+/* Serve the queue no more: nothing is popped, and what is pushed gets lost, until a reset. */
+void virtqueue_stop(struct virtqueue *queue);
+
 /*
  * Take the next request the driver made available.
  *
- * Returns 1 and fills @chain, 0 if there is none, or -EPROTO if the driver broke the ring
- * protocol; the device must then fail (section 2.1.2) and must not call this again before a
- * reset. Indirect descriptors are not offered and count as a violation.
+ * Returns 1 and fills @chain, 0 if there is none or the queue is not active, or -EPROTO if the
+ * driver broke the ring protocol; the device must then fail (section 2.1.2) and must not call
+ * this again before a reset. Violations are an available index further ahead than the queue is
+ * long, a descriptor index outside the table, a chain with a loop, with an empty or indirect
+ * descriptor (which are not offered), with a readable descriptor after a writable one, of more
+ * than 2^32 bytes or with a byte outside RAM, and a head that is still in flight.
  */
 int virtqueue_pop(struct virtqueue *queue, struct virtqueue_chain *chain);
 
-/* Like virtqueue_pop(), but the request stays available: only tells whether there is one. */
-int virtqueue_is_empty(struct virtqueue *queue);
+/*
+ * Tell whether virtqueue_pop() would find a request, without looking at it.
+ *
+ * Returns 1 if there is none or the queue is not active, 0 if there is one, or -EPROTO like
+ * virtqueue_pop().
+ */
+int virtqueue_is_empty(const struct virtqueue *queue);
 
-/* Give the chain with @head back; the device wrote @written bytes into it. */
+/*
+ * Give the chain with @head, which was popped and not yet pushed, back to the driver; the device
+ * wrote @written bytes into its writable segments. Does nothing while the queue is not active.
+ */
 void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written);
 
-/* True when the driver wants an interrupt for what was pushed since the last call. */
+/*
+ * True when the driver wants an interrupt for what was pushed since the last call; false when
+ * nothing was, or the queue is not active (section 2.7.7).
+ */
 bool virtqueue_needs_interrupt(struct virtqueue *queue);
 
 /*
- * Ask the driver for doorbells (@enable), or tell it that none are needed while the device is
- * busy polling. After enabling, the caller looks at the queue once more (section 2.7.10).
+ * Ask the driver for a doorbell with the next request (@enable), or tell it that none is needed
+ * while the device is busy polling. After enabling, the caller looks at the queue once more: a
+ * request may have come before the driver could know (section 2.7.10). Does nothing while the
+ * queue is not active.
  */
 void virtqueue_set_notify(struct virtqueue *queue, bool enable);
 

@@ -34,9 +34,15 @@ struct vsock_service {
 	bool (*on_connect)(void *service, struct vsock_connection *connection, uint32_t port);
 	/* Bytes arrived, or the guest ended its sending direction (vsock_is_ended). */
 	void (*on_readable)(void *connection_context);
-	/* The guest has room for bytes again after vsock_write() took fewer than offered. */
+	/*
+	 * There is room for bytes again after vsock_write() took fewer than offered, or
+	 * vsock_writable() was 0 because earlier bytes had filled the buffer.
+	 */
 	void (*on_writable)(void *connection_context);
-	/* The connection is gone (reset by the guest, or the device was reset): forget it. */
+	/*
+	 * The guest has closed or reset the connection, or the device was reset or failed, and
+	 * what it had sent before an orderly end was consumed: forget the connection.
+	 */
 	void (*on_closed)(void *connection_context);
 };
 
@@ -50,6 +56,8 @@ void vsock_free(struct vsock *vsock);
 struct virtio_device *vsock_device(struct vsock *vsock);
 
 void vsock_lock(struct vsock *vsock);
+
+/* Sends what was queued in between before it unlocks; callbacks that are due come later. */
 void vsock_unlock(struct vsock *vsock);
 
 void vsock_set_context(struct vsock_connection *connection, void *context);
@@ -64,7 +72,10 @@ void vsock_consume(struct vsock_connection *connection, size_t len);
 /* True when the guest will send no more and everything it sent was consumed. */
 bool vsock_is_ended(const struct vsock_connection *connection);
 
-/* Queue bytes for the guest, as many as its credit and our buffer allow. Returns how many. */
+/*
+ * Queue bytes for the guest, as many as our buffer takes; they are sent as its credit allows.
+ * Returns how many: none once the guest said that it will not receive, or vsock_end_write().
+ */
 size_t vsock_write(struct vsock_connection *connection, const void *data, size_t len);
 
 /* How many bytes vsock_write() would take now. */

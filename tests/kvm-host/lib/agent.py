@@ -7,7 +7,6 @@ sure that all of it can be killed.
 
 import errno
 import fcntl
-import json
 import os
 import resource
 import select
@@ -22,6 +21,7 @@ PORTS = "/sys/class/virtio-ports"
 PORT_NAME = "bulkhead.kvm-host"
 CGROUPS = "/sys/fs/cgroup"
 PIPE_SIZE = 1 << 20
+OPEN_FILES = (1024, 1 << 20)  # soft and hard limit
 DEFAULT_ENV = {
     "HOME": "/root",
     "LANG": "C.UTF-8",
@@ -64,26 +64,26 @@ class Run:
         return reader, writer
 
     def _become(self, request, stdin, stdout, stderr):
-        """In the child: turn into the command."""
-        code = 126
+        """In the child: turn into the command. Exit codes of failures are those of env(1)."""
+        code, subject = 125, request["cwd"]
         try:
             os.dup2(stdin, 0)
             os.dup2(stdout, 1)
             os.dup2(stderr, 2)
             os.setsid()
-            with open(f"{self.cgroup}/cgroup.procs", "w", encoding="ascii") as procs:
-                procs.write("0")
+            write_file(f"{self.cgroup}/cgroup.procs", "0")
             reset_signals()
-            resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1 << 20))
+            resource.setrlimit(resource.RLIMIT_NOFILE, OPEN_FILES)
             if request["cwd_required"] or os.path.isdir(request["cwd"]):
                 os.chdir(request["cwd"])
+            code, subject = 126, request["argv"][0]
             env = {**DEFAULT_ENV, **request["env"]}
-            os.environ["PATH"] = env["PATH"]
+            os.environ["PATH"] = env["PATH"]  # where execvpe looks
             os.execvpe(request["argv"][0], request["argv"], env)
         except OSError as error:
-            if error.errno == errno.ENOENT:
+            if code == 126 and error.errno == errno.ENOENT:
                 code = 127
-            os.write(2, f"kvm-host: {request['argv'][0]}: {error}\n".encode())
+            os.write(2, os.fsencode(f"kvm-host: {subject}: {error.strerror}\n"))
         finally:
             os._exit(code)
 
@@ -95,8 +95,7 @@ class Run:
             except ProcessLookupError:
                 pass  # not yet the leader of a group
         if number == signal.SIGKILL:
-            with open(f"{self.cgroup}/cgroup.kill", "w", encoding="ascii") as file:
-                file.write("1")
+            write_file(f"{self.cgroup}/cgroup.kill", "1")
 
     def finished(self):
         """Whether the command ended and all that it wrote has been sent.
@@ -163,7 +162,7 @@ class Agent:
     def _on_port(self):
         for kind, number, payload in self.port.receive():
             if kind == ch.START:
-                self._start(number, json.loads(payload))
+                self._start(number, ch.unpack_request(payload))
             elif number in self.runs:
                 self._on_frame(self.runs[number], kind, payload)
 
@@ -213,6 +212,11 @@ class Agent:
             del self.runs[run.number]
             self.old_cgroups.add(run.cgroup)
             self.old_cgroups = {path for path in self.old_cgroups if not removed(path)}
+
+
+def write_file(path, text):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
 
 
 def open_port():

@@ -9,6 +9,7 @@ never holds up another, and nobody buffers more than WINDOW bytes per stream.
 """
 
 import collections
+import marshal
 import os
 import struct
 
@@ -18,7 +19,7 @@ WINDOW = 1 << 20                # most bytes of a stream that are under way
 
 # Kinds of frame. Streams are named by their file descriptor in the command.
 STDIN, STDOUT, STDERR = 0, 1, 2  # data; an empty frame is the end of the stream
-START = 3                        # client: JSON with argv, env, cwd
+START = 3                        # client: argv, env, cwd, cwd_required; see pack_request
 SIGNAL = 4                       # client: number, for the command's process group
 KILL = 5                         # supervisor: the client is gone
 EXIT = 6                         # agent: exit code as a shell would give it
@@ -29,6 +30,14 @@ FAILED = 10                      # supervisor: why the host ended, as text
 
 CREDIT_BODY = struct.Struct("!BI")  # stream, bytes consumed; 0: the reader is gone
 NUMBER = struct.Struct("!I")
+
+
+def pack_request(request):
+    """START's payload. Both ends are the same Python, and importing json takes the agent 0.4 s."""
+    return marshal.dumps(request)
+
+
+unpack_request = marshal.loads
 
 
 class Channel:

@@ -90,7 +90,7 @@ class RemoteRun:
         self.outputs = {stream: ch.Sink(self.channel, 0, stream, stream)
                         for stream in (ch.STDOUT, ch.STDERR)}
         request = {"argv": argv, "env": env, "cwd": cwd or os.getcwd(), "cwd_required": bool(cwd)}
-        self.channel.send(ch.START, 0, json.dumps(request).encode())
+        self.channel.send(ch.START, 0, ch.pack_request(request))
 
     def wait(self):
         """Carry the streams until the command ended. Returns its exit code."""

@@ -23,6 +23,10 @@ BUSYBOX = "/bin/busybox"
 # Needed before the root is there, with their parameters. The rest is loaded on demand.
 MODULES = (("virtio_pci", ""), ("virtio_console", ""), ("virtiofs", ""), ("overlay", ""),
            ("kvm_amd", "nested=0"))
+# TCG runs `rep movsb` byte by byte: without ERMS, Linux and libc copy in larger pieces.
+CPU = "max,+svm,+npt,-la57,-erms,-fsrm"
+# Crypto self-tests are 40 % of the kernel's start. The TSC is sound but Linux does not know.
+KERNEL_ARGS = "console=ttyS0 quiet panic=-1 reboot=t apparmor=0 cryptomgr.notests tsc=reliable"
 OPEN_FILES = 1 << 20
 
 PR_SET_PDEATHSIG = 1
@@ -62,19 +66,24 @@ def check(result, what):
         raise OSError(error, f"{what}: {os.strerror(error)}")
 
 
-def die_with_parent():
-    """In a new child: end when the thread that forked it ends."""
+def die_with(parent):
+    """In a new child: end when its parent ends, which may have happened already."""
     check(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def make_all_read_only():
     """In virtiofsd: whatever the host inside does, it cannot write to this machine."""
-    die_with_parent()
     check(libc.unshare(CLONE_NEWNS), "unshare")
     check(libc.mount(b"none", b"/", None, MS_REC_PRIVATE, None), "mount --make-rprivate")
     attributes = (ctypes.c_uint64 * 4)(MOUNT_ATTR_RDONLY, 0, 0, 0)
     check(libc.syscall(SYS_MOUNT_SETATTR, AT_FDCWD, b"/", AT_RECURSIVE, attributes,
                        ctypes.sizeof(attributes)), "mount_setattr")
+
+
+def raise_open_files():
+    """In virtiofsd: it holds a file descriptor for every inode the host inside knows."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
@@ -162,19 +171,19 @@ def memory_file(name, data):
 class Machine:
     """A started machine.
 
-    port: our end of the agent's virtio-serial port; console: what the kernel
-    and QEMU print; processes: name and Popen of each, all of which must live.
+    port: our end of the agent's virtio-serial port; console: what the kernel,
+    QEMU and virtiofsd print; processes: all of which must live.
     """
 
     def __init__(self, mode, memory):
         kernel, release = find_kernel()
         self.mode = MODES[mode]
-        files, virtiofsd = self._start_virtiofsd()
+        self.console, output = os.pipe()
+        files, self._virtiofsd = self._start_virtiofsd(output)
         self.port, port = socket.socketpair()
         initramfs = memory_file("initramfs", build_initramfs(release))
-        self.console, output = os.pipe()
         command = [
-            QEMU, "-M", "q35", *self.mode.qemu_args, "-cpu", "max,+svm,+npt,la57=off",
+            QEMU, "-M", "q35", *self.mode.qemu_args, "-cpu", CPU,
             "-m", str(memory), "-object", f"memory-backend-memfd,id=ram,size={memory}M,share=on",
             "-numa", "node,memdev=ram", "-nodefaults", "-no-user-config", "-no-reboot",
             "-display", "none", "-serial", "stdio",
@@ -183,42 +192,50 @@ class Machine:
             "-chardev", f"socket,id=agent,fd={port.fileno()}", "-device", "virtio-serial-pci",
             "-device", "virtserialport,chardev=agent,name=bulkhead.kvm-host",
             "-kernel", kernel, "-initrd", f"/proc/self/fd/{initramfs}",
-            "-append", "console=ttyS0 quiet panic=-1 reboot=t apparmor=0",
+            "-append", KERNEL_ARGS,
         ]
-        qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                                pass_fds=(files.fileno(), port.fileno(), initramfs),
-                                preexec_fn=die_with_parent)
+        parent = os.getpid()
+        self._qemu = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            pass_fds=(files.fileno(), port.fileno(), initramfs),
+            preexec_fn=lambda: die_with(parent))
         files.close()
         port.close()
         os.close(initramfs)
         os.close(output)
-        self.processes = {"QEMU": qemu, "virtiofsd": virtiofsd}
-        self.frozen = False
+        self.processes = (self._qemu, self._virtiofsd)
+        self._frozen = False
 
-    def _start_virtiofsd(self):
+    def _start_virtiofsd(self, output):
         """Start virtiofsd. Returns a connection to it and its process."""
+        parent = os.getpid()
+
+        def prepare():
+            die_with(parent)
+            make_all_read_only()
+            raise_open_files()
+
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind("")
             listener.listen(1)
             connection = socket.socket(socket.AF_UNIX)
             connection.connect(listener.getsockname())
-            log_level = "-olog_level=err"
             timeout = f"-otimeout={self.mode.file_cache_seconds}"
             process = subprocess.Popen(
                 [VIRTIOFSD, f"--fd={listener.fileno()}", "-f", "-osource=/", "-osandbox=chroot",
-                 "-ocache=always", timeout, log_level, "--rlimit-nofile=0"],
-                stdin=subprocess.DEVNULL, pass_fds=(listener.fileno(),),
-                preexec_fn=make_all_read_only)
+                 "-ocache=always", timeout, "-olog_level=err", "--rlimit-nofile=0"],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                pass_fds=(listener.fileno(),), preexec_fn=prepare)
         return connection, process
 
     def freeze(self, frozen):
         """Stop or continue the machine where its mode wants that."""
-        if self.mode.freeze and frozen != self.frozen:
-            self.frozen = frozen
-            self.processes["QEMU"].send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
+        if self.mode.freeze and frozen != self._frozen:
+            self._frozen = frozen
+            self._qemu.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
 
     def stop(self):
-        for process in self.processes.values():
+        for process in self.processes:
             process.kill()
-        for process in self.processes.values():
+        for process in self.processes:
             process.wait()

@@ -14,6 +14,7 @@ import signal
 import socket
 import struct
 import time
+import traceback
 
 import channel as ch
 from machine import Machine, MachineError
@@ -43,7 +44,8 @@ class Supervisor:
         self.ready = False
         self.started = time.monotonic()
         self.console = bytearray()
-        self.machine = None
+        self.progress = 0
+        self.machine = self.port = None
         if owner_pidfd >= 0:
             self._watch(owner_pidfd, self._stop)
         self._watch(report, self._on_report_closed)
@@ -62,6 +64,8 @@ class Supervisor:
             pass
         except (HostDied, MachineError, OSError) as error:
             self._tell_all(str(error))
+        except Exception:  # pylint: disable=broad-except # there is nobody else to tell
+            self._tell_all(traceback.format_exc())
         finally:
             if self.machine:
                 self.machine.stop()
@@ -70,9 +74,10 @@ class Supervisor:
         machine = self.machine
         self.port = ch.Channel(machine.port.fileno())
         self._watch(self.port, self._on_port)
+        os.set_blocking(machine.console, False)
         self._watch(machine.console, self._on_console)
-        for name, process in machine.processes.items():
-            self._watch(os.pidfd_open(process.pid), lambda name=name: self._on_death(name))
+        for process in machine.processes:
+            self._watch(os.pidfd_open(process.pid), self._on_death)
         while True:
             timeout = None if self.ready else self.started + BOOT_SECONDS - time.monotonic()
             if timeout is not None and timeout <= 0:
@@ -94,30 +99,34 @@ class Supervisor:
         if not self.ready:
             raise Stop
         self._unwatch(self.report)
+        os.close(self.report)
+        self.report = -1
 
-    def _on_death(self, name):
-        self._on_console()
-        raise HostDied(self._with_console(f"{name} ended"))
+    def _on_death(self):
+        """QEMU or virtiofsd ended; either takes the other along."""
+        self._read_console()
+        raise HostDied(self._with_console("the machine ended"))
 
     def _on_console(self):
-        os.set_blocking(self.machine.console, False)
-        while True:
-            try:
-                data = os.read(self.machine.console, 65536)
-            except BlockingIOError:
-                return
-            if not data:
-                self._unwatch(self.machine.console)
-                return
-            self.console += data.replace(b"\r", b"")
-            if not self.ready:
-                self._report_progress(data)
-            del self.console[:-CONSOLE_KEPT]
+        self._read_console()
+        if not self.ready:
+            self._report_progress()
 
-    def _report_progress(self, data):
-        for line in data.decode(errors="replace").splitlines():
-            if line.startswith("kvm-host: "):
-                self._report(f"{line[len('kvm-host: '):]} after {self._age():.1f} s")
+    def _read_console(self):
+        """Take what has been printed; the end is noticed elsewhere."""
+        try:
+            data = os.read(self.machine.console, CONSOLE_KEPT)
+        except BlockingIOError:
+            return
+        self.console += data.replace(b"\r", b"")
+        del self.console[:-CONSOLE_KEPT]
+
+    def _report_progress(self):
+        """Tell `kvm-host up` what `init` says on the console, once."""
+        said = [line for line in self.console.split(b"\n")[:-1] if line.startswith(b"kvm-host: ")]
+        for line in said[self.progress:]:
+            self._report(f"{line[len('kvm-host: '):].decode()} after {self._age():.1f} s")
+        self.progress = len(said)
 
     def _accept(self):
         connection, _ = self.listener.accept()
@@ -155,7 +164,7 @@ class Supervisor:
             if kind == ch.EXIT:
                 self.active.discard(number)
         if self.port.closed:
-            raise HostDied(self._with_console("the agent's port closed"))
+            self._on_death()
         if self.ready and not self.active:
             self.machine.freeze(True)
 
@@ -178,6 +187,8 @@ class Supervisor:
         return time.monotonic() - self.started
 
     def _report(self, line, end="\n"):
+        if self.report < 0:
+            return
         try:
             os.write(self.report, (line + end).encode())
         except BrokenPipeError:

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/oci/mount_options.h"
+
+#include <linux/mount.h>
+
+#include "tests/unit/tap.h"
+
+/* The table is searched by halves, so every name must be found where it stands. */
+static void test_every_option_is_found(void)
+{
+	size_t count;
+	const struct mount_option *options = mount_options(&count);
+
+	ok(count > 50);
+	for (size_t i = 0; i < count; i++)
+		ok(mount_option_find(options[i].name) == &options[i]);
+	for (size_t i = 1; i < count; i++)
+		ok(strcmp(options[i - 1].name, options[i].name) < 0);
+}
+
+static void test_meanings(void)
+{
+	ok(mount_option_find("ro")->effect == MOUNT_OPTION_SET);
+	ok(mount_option_find("ro")->bits == MS_RDONLY);
+	ok(mount_option_find("rw")->effect == MOUNT_OPTION_CLEAR);
+	ok(mount_option_find("rw")->bits == MS_RDONLY);
+	ok(mount_option_find("rro")->effect == MOUNT_OPTION_SET_ALL);
+	ok(mount_option_find("rbind")->bits == MS_REC);
+	ok(mount_option_find("rslave")->bits == (MS_SLAVE | MS_REC));
+	ok(mount_option_find("suid")->bits == MS_NOSUID);
+}
+
+static void test_unknown_options(void)
+{
+	ok(mount_option_find("size=64k") == NULL);
+	ok(mount_option_find("") == NULL);
+	ok(mount_option_find("RO") == NULL);
+	ok(mount_option_find("zzz") == NULL);
+}
+
+int main(void)
+{
+	test_every_option_is_found();
+	test_meanings();
+	test_unknown_options();
+	return tap_done();
+}

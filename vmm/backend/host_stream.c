@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/backend/host_stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vmm/base/fd.h"
+
+/* A pipe that poll(2) calls writable takes this much without blocking. */
+#define BLOCKING_WRITE_MAX PIPE_BUF
+
+/*
+ * Open the pipe or terminal behind @fd again, non-blocking. Returns false where that is not
+ * allowed (a pipe of another user): the original is then asked before each small piece.
+ */
+static bool reopen_nonblocking(int *fd)
+{
+	char path[32];
+	int flags = fcntl(*fd, F_GETFL);
+	int again;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", *fd);
+	again = open(path, (flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	if (again < 0)
+		return false;
+	fd_close(fd);
+	*fd = again;
+	return true;
+}
+
+/* True when one read, or one write of BLOCKING_WRITE_MAX bytes, would not block. */
+static bool is_ready(const struct host_stream *stream, short events)
+{
+	struct pollfd pollfd = { .fd = stream->fd, .events = events };
+
+	return !stream->is_blocking || poll(&pollfd, 1, 0) > 0;
+}
+
+int host_stream_init(struct host_stream *stream, int fd, struct event_loop *loop,
+		     event_fn on_event, void *context, struct error *err)
+{
+	struct error watch_error;
+	struct stat st;
+	int r;
+
+	*stream = (struct host_stream){
+		.fd = fd, .loop = loop, .source.fd = -1, .on_event = on_event, .context = context
+	};
+	if (fstat(fd, &st) < 0) {
+		r = error_set(err, errno, "stat a standard stream");
+		host_stream_close(stream);
+		return r;
+	}
+	stream->is_socket = S_ISSOCK(st.st_mode);
+	if (S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(fd)))
+		stream->is_blocking = !reopen_nonblocking(&stream->fd);
+	/* Regular files and some devices refuse to be watched: they are always ready. */
+	r = event_loop_add(loop, &stream->source, stream->fd, 0, on_event, context, &watch_error);
+	event_loop_remove(loop, &stream->source);
+	stream->is_always_ready = r == -EPERM;
+	if (r < 0 && r != -EPERM) {
+		*err = watch_error;
+		host_stream_close(stream);
+		return r;
+	}
+	return 0;
+}
+
+bool host_stream_watch(struct host_stream *stream, uint32_t events)
+{
+	struct error err;
+
+	if (stream->fd < 0 || stream->is_always_ready)
+		return events && stream->is_always_ready && stream->fd >= 0;
+	if (events == stream->events)
+		return false;
+	stream->events = events;
+	if (!events)
+		event_loop_remove(stream->loop, &stream->source);
+	else if (stream->source.fd >= 0)
+		event_loop_modify(stream->loop, &stream->source, events);
+	else if (event_loop_add(stream->loop, &stream->source, stream->fd, events,
+				stream->on_event, stream->context, &err) < 0)
+		stream->is_always_ready = true; /* out of kernel memory: try without waiting */
+	return false;
+}
+
+ssize_t host_stream_read(struct host_stream *stream, void *data, size_t len)
+{
+	ssize_t n;
+
+	if (!is_ready(stream, POLLIN))
+		return -EAGAIN;
+	do {
+		if (stream->is_socket)
+			n = recv(stream->fd, data, len, MSG_DONTWAIT);
+		else
+			n = read(stream->fd, data, len);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+ssize_t host_stream_write(struct host_stream *stream, const void *data, size_t len)
+{
+	ssize_t n;
+
+	if (!is_ready(stream, POLLOUT))
+		return -EAGAIN;
+	if (stream->is_blocking && len > BLOCKING_WRITE_MAX)
+		len = BLOCKING_WRITE_MAX;
+	do {
+		if (stream->is_socket)
+			n = send(stream->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		else
+			n = write(stream->fd, data, len);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+void host_stream_close(struct host_stream *stream)
+{
+	if (stream->fd < 0)
+		return;
+	event_loop_remove(stream->loop, &stream->source);
+	fd_close(&stream->fd);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * host_stream.h - a standard stream or terminal of the host, read and written without blocking
+ *
+ * The descriptors that an engine hands over are shared with other processes, so O_NONBLOCK must
+ * not be set on them. Pipes and terminals are opened once more, sockets are told per call, regular
+ * files never block.
+ *
+ * Thread: the event loop's.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "vmm/event/event_loop.h"
+
+struct host_stream {
+	int fd; /* ours; -1 when closed */
+	bool is_socket;
+	bool is_blocking;     /* could not be opened again: ask before each access */
+	bool is_always_ready; /* a file or a device that epoll does not take */
+	uint32_t events;      /* those we watch now */
+	struct event_loop *loop;
+	struct event_source source;
+	event_fn on_event;
+	void *context;
+};
+
+/*
+ * Take @fd (also on failure) and prepare it for @loop; nothing is watched before
+ * host_stream_watch(). @on_event is called like any event_fn.
+ */
+int host_stream_init(struct host_stream *stream, int fd, struct event_loop *loop,
+		     event_fn on_event, void *context, struct error *err);
+
+/*
+ * Wait for @events (EPOLLIN, EPOLLOUT or both), 0 for none: then not even a hang-up is reported.
+ * Returns true when the stream is always ready, so that no event will come and the caller goes on
+ * at once.
+ */
+bool host_stream_watch(struct host_stream *stream, uint32_t events);
+
+/* read(2) and write(2) that never block and never raise SIGPIPE: bytes, or -errno (-EAGAIN). */
+ssize_t host_stream_read(struct host_stream *stream, void *data, size_t len);
+ssize_t host_stream_write(struct host_stream *stream, const void *data, size_t len);
+
+/* Stop watching and close. Does nothing for a closed stream. */
+void host_stream_close(struct host_stream *stream);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * command_line.h - the words of the command line: `bulkhead [GLOBAL OPTION]... VERB [OPTION]...`
+ *
+ * Options are taken in both spellings, `--name value` and `--name=value`, and with one dash too,
+ * as engines write them.
+ *
+ * Exit status: 0 done; 1 any failure, with one line that says why; 3 unknown verb; `run` in the
+ * foreground ends with the workload's own code.
+ */
+#pragma once
+
+#include <getopt.h>
+#include <stdbool.h>
+
+#include "vmm/base/error.h"
+
+#define EXIT_STATUS_FAILED 1
+#define EXIT_STATUS_UNKNOWN_VERB 3
+
+/* Options before the verb. Strings point into argv, or are static. */
+struct global_options {
+	const char *root;	/* state directory */
+	const char *log_path;	/* NULL: standard error */
+	const char *kernel;	/* NULL: the installed one */
+	const char *initramfs;	/* likewise */
+	bool is_json_log;
+	bool is_debug;
+};
+
+/* A verb. Returns the exit status, or a negative errno value with the error to print. */
+typedef int (*verb_fn)(const struct global_options *globals, int argc, char **argv,
+		       struct error *err);
+
+int verb_create(const struct global_options *globals, int argc, char **argv, struct error *err);
+int verb_run(const struct global_options *globals, int argc, char **argv, struct error *err);
+int verb_start(const struct global_options *globals, int argc, char **argv, struct error *err);
+int verb_state(const struct global_options *globals, int argc, char **argv, struct error *err);
+int verb_kill(const struct global_options *globals, int argc, char **argv, struct error *err);
+int verb_delete(const struct global_options *globals, int argc, char **argv, struct error *err);
+int verb_list(const struct global_options *globals, int argc, char **argv, struct error *err);
+int verb_spec(const struct global_options *globals, int argc, char **argv, struct error *err);
+int verb_features(const struct global_options *globals, int argc, char **argv, struct error *err);
+int verb_check(const struct global_options *globals, int argc, char **argv, struct error *err);
+
+#define OPTION_END (-1)
+#define OPTION_INVALID (-2)
+
+/*
+ * The next option of a verb's @argv (argv[0] is the verb): its `val`, OPTION_END, or
+ * OPTION_INVALID with an error. `optarg` and `optind` are getopt's.
+ */
+int next_option(int argc, char **argv, const struct option *options, struct error *err);
+
+/*
+ * Check that after the options @min to @max words follow; the first is argv[optind]. The error is
+ * worded as engines know it.
+ */
+int check_words(int argc, char **argv, int min, int max, struct error *err);
+
+/* Print name, version, commit and the specification's version. */
+void print_version(void);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * console.h - the host side of a container's terminal: a pty whose slave the monitor relays
+ *
+ * The guest has the real terminal with its line discipline; the host's pty is raw and only
+ * carries bytes and window sizes.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "vmm/base/error.h"
+
+struct console_pty {
+	int master_fd, slave_fd; /* -1 once given away */
+};
+
+/* Make a raw pty of @rows by @columns characters (0: leave unset). */
+int console_pty_open(struct console_pty *ret_pty, uint16_t rows, uint16_t columns,
+		     struct error *err);
+void console_pty_close(struct console_pty *pty);
+
+/* Send the master, one descriptor, to the Unix socket at @socket_path, as engines expect it. */
+int console_pty_send(const struct console_pty *pty, const char *socket_path, struct error *err);
+
+/*
+ * Be the terminal of a container in the foreground: relay between our own terminal (standard
+ * input and output, in raw mode meanwhile) and the master until @pid, our child, has ended; pass on
+ * the signals that @signal_fd (a signalfd, SIGCHLD and SIGWINCH among them) delivers.
+ *
+ * Returns the wait status of @pid.
+ */
+int console_proxy(const struct console_pty *pty, pid_t pid, int signal_fd);

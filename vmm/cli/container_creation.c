@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/cli/container_creation.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "vmm/base/fd.h"
+#include "vmm/base/file_io.h"
+#include "vmm/base/log.h"
+#include "vmm/cli/images.h"
+#include "vmm/cli/pid_file.h"
+#include "vmm/kvm/kvm_host.h"
+#include "vmm/oci/container_config.h"
+#include "vmm/oci/guest_plan.h"
+#include "vmm/session/control_socket.h"
+
+/* What is opened and loaded before any process of the container exists. */
+struct preparation {
+	int bundle_fd;
+	char *bundle; /* absolute path, heap */
+	struct container_config *config;
+	char *guest_plan;
+	struct image kernel, initramfs;
+	int kvm_fd, control_fd;
+};
+
+static void preparation_end(struct preparation *preparation)
+{
+	fd_close(&preparation->bundle_fd);
+	free(preparation->bundle);
+	container_config_free(preparation->config);
+	if (preparation->guest_plan)
+		explicit_bzero(preparation->guest_plan, strlen(preparation->guest_plan));
+	free(preparation->guest_plan);
+	image_close(&preparation->kernel);
+	image_close(&preparation->initramfs);
+	fd_close(&preparation->kvm_fd);
+	fd_close(&preparation->control_fd);
+}
+
+static int load_config(struct preparation *preparation, const char *bundle, struct error *err)
+{
+	int r;
+
+	preparation->bundle = realpath(bundle ? bundle : ".", NULL);
+	if (!preparation->bundle)
+		return error_set(err, errno, "bundle '%s'", bundle ? bundle : ".");
+	preparation->bundle_fd = open(preparation->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (preparation->bundle_fd < 0)
+		return error_set(err, errno, "bundle '%s'", preparation->bundle);
+	r = container_config_load(preparation->bundle_fd, preparation->bundle, &preparation->config,
+				  err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < preparation->config->warnings.count; i++)
+		log_debug("%s", preparation->config->warnings.items[i]);
+	return 0;
+}
+
+static int make_guest_plan(struct preparation *preparation, struct error *err)
+{
+	uint8_t entropy[CONTAINER_ENTROPY_SIZE];
+	int r;
+
+	if (getrandom(entropy, sizeof(entropy), 0) != (ssize_t)sizeof(entropy))
+		return error_set(err, errno, "get random bytes");
+	r = container_config_guest_plan(preparation->config, entropy, &preparation->guest_plan,
+					err);
+	explicit_bzero(entropy, sizeof(entropy));
+	return r;
+}
+
+static int check_terminal(const struct container_config *config,
+			  const struct creation_options *options, struct error *err)
+{
+	bool has_terminal = config->process.has_terminal;
+
+	if (has_terminal && !options->console_socket && !options->is_foreground)
+		return error_invalid(err, "cannot allocate tty if bulkhead will detach without "
+					  "setting console socket");
+	if (!has_terminal && options->console_socket)
+		return error_invalid(err, "cannot use console socket if bulkhead will not detach "
+					  "or allocate tty");
+	return 0;
+}
+
+/* A vCPU count that this KVM takes: a quota for more is no error, it just cannot be used up. */
+static void limit_vcpus(const struct preparation *preparation)
+{
+	unsigned int max = kvm_host_max_vcpus(preparation->kvm_fd);
+
+	if (preparation->config->nr_vcpus > max)
+		preparation->config->nr_vcpus = max;
+}
+
+static int prepare(struct preparation *preparation, const struct global_options *globals,
+		   const struct creation_options *options, struct error *err)
+{
+	int r = load_config(preparation, options->bundle, err);
+
+	if (!r)
+		r = check_terminal(preparation->config, options, err);
+	if (!r)
+		r = make_guest_plan(preparation, err);
+	if (!r)
+		r = image_open(IMAGE_KERNEL, globals->kernel, &preparation->kernel, err);
+	if (!r)
+		r = image_open(IMAGE_INITRAMFS, globals->initramfs, &preparation->initramfs, err);
+	if (r < 0)
+		return r;
+	preparation->kvm_fd = kvm_host_open(err);
+	if (preparation->kvm_fd < 0)
+		return preparation->kvm_fd;
+	r = kvm_host_check(preparation->kvm_fd, err);
+	if (!r)
+		limit_vcpus(preparation);
+	return r;
+}
+
+static int record(struct container_state *state, const struct preparation *preparation,
+		  struct error *err)
+{
+	const struct container_state_record fields = {
+		.bundle = preparation->bundle,
+		.rootfs = preparation->config->rootfs,
+		.annotations = preparation->config->annotations,
+	};
+	AUTO_FREE char *text = NULL;
+	size_t size = 0;
+	int r = container_state_init(state, &fields, 0, err);
+
+	if (!r)
+		r = file_load(preparation->bundle_fd, CONTAINER_CONFIG_NAME,
+			      CONTAINER_CONFIG_SIZE_MAX, &text, &size, err);
+	if (!r)
+		r = file_replace(state->dir_fd, CONTAINER_CONFIG_NAME, text, size, err);
+	return r;
+}
+
+static int open_terminal(struct creation *creation, const struct preparation *preparation,
+			 const struct creation_options *options, struct error *err)
+{
+	const struct container_process *process = &preparation->config->process;
+	int r;
+
+	if (!process->has_terminal)
+		return 0;
+	r = console_pty_open(&creation->pty, process->rows, process->columns, err);
+	if (r < 0 || !options->console_socket)
+		return r;
+	r = console_pty_send(&creation->pty, options->console_socket, err);
+	fd_close(&creation->pty.master_fd);
+	return r;
+}
+
+static int launch(struct creation *creation, const struct preparation *preparation,
+		  const struct global_options *globals, struct error *err)
+{
+	bool has_terminal = creation->pty.slave_fd >= 0;
+	const struct launch_request request = {
+		.config = preparation->config,
+		.guest_plan = preparation->guest_plan,
+		.kvm_fd = preparation->kvm_fd,
+		.kernel_fd = preparation->kernel.fd,
+		.initramfs_fd = preparation->initramfs.fd,
+		.kernel_path = preparation->kernel.path,
+		.initramfs_path = preparation->initramfs.path,
+		.stdio_fds = { has_terminal ? -1 : STDIN_FILENO, has_terminal ? -1 : STDOUT_FILENO,
+			       has_terminal ? -1 : STDERR_FILENO },
+		.terminal_fd = creation->pty.slave_fd,
+		.control_fd = preparation->control_fd,
+		.is_debug = globals->is_debug,
+	};
+	int r = launch_start(&request, &creation->launch, err);
+
+	fd_close(&creation->pty.slave_fd);
+	return r;
+}
+
+/* From the claimed id on; what fails here is undone by the caller. */
+static int create(struct creation *creation, struct preparation *preparation,
+		  const struct global_options *globals, const struct creation_options *options,
+		  struct error *err)
+{
+	int r = record(creation->state, preparation, err);
+
+	if (r < 0)
+		return r;
+	preparation->control_fd = control_socket_listen(creation->state->dir_fd, err);
+	if (preparation->control_fd < 0)
+		return preparation->control_fd;
+	r = open_terminal(creation, preparation, options, err);
+	if (!r)
+		r = launch(creation, preparation, globals, err);
+	if (!r)
+		r = container_state_set_process(creation->state, creation->launch.pid, err);
+	if (r < 0)
+		return r;
+	r = launch_wait_created(&creation->launch, creation->signal_fd, err);
+	if (r < 0)
+		return error_prefix(err, "unable to start container process");
+	r = container_state_set_status(creation->state, CONTAINER_CREATED, err);
+	if (!r)
+		r = launch_commit(&creation->launch, err);
+	if (!r && options->pid_file)
+		r = pid_file_write(options->pid_file, creation->launch.pid, err);
+	return r;
+}
+
+static int block_signals(int *ret_fd, struct error *err)
+{
+	sigset_t set;
+
+	(void)sigfillset(&set);
+	(void)sigdelset(&set, SIGPIPE);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return error_set(err, errno, "block signals");
+	*ret_fd = signalfd(-1, &set, SFD_CLOEXEC);
+	return *ret_fd < 0 ? error_set(err, errno, "create a signalfd") : 0;
+}
+
+static void undo(struct creation *creation)
+{
+	struct error ignored;
+
+	if (creation->launch.pid > 0)
+		launch_abort(&creation->launch);
+	(void)container_state_remove(creation->state, &ignored);
+	creation_end(creation);
+}
+
+int creation_run(const struct global_options *globals, const struct creation_options *options,
+		 struct creation *ret, struct error *err)
+{
+	struct preparation preparation = {
+		.bundle_fd = -1,
+		.kernel.fd = -1,
+		.initramfs.fd = -1,
+		.kvm_fd = -1,
+		.control_fd = -1,
+	};
+	int r;
+
+	*ret = (struct creation){
+		.launch.sync_fd = -1, .pty = { -1, -1 }, .signal_fd = -1
+	};
+	r = prepare(&preparation, globals, options, err);
+	if (!r)
+		r = container_state_create(globals->root, options->id, &ret->state, err);
+	if (!r) {
+		r = block_signals(&ret->signal_fd, err);
+		if (!r)
+			r = create(ret, &preparation, globals, options, err);
+		if (r < 0)
+			undo(ret);
+	}
+	preparation_end(&preparation);
+	return r;
+}
+
+void creation_end(struct creation *creation)
+{
+	container_state_free(creation->state);
+	creation->state = NULL;
+	console_pty_close(&creation->pty);
+	fd_close(&creation->launch.sync_fd);
+	fd_close(&creation->signal_fd);
+}

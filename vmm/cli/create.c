@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* create.c - `create` and `run` */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "vmm/cli/command_line.h"
+#include "vmm/cli/container_creation.h"
+#include "vmm/session/control_socket.h"
+
+enum create_option {
+	OPTION_BUNDLE = 1,
+	OPTION_PID_FILE,
+	OPTION_CONSOLE_SOCKET,
+	OPTION_DETACH,
+	OPTION_KEEP,
+	OPTION_PRESERVE_FDS,
+	OPTION_IGNORED,
+};
+
+static const struct option options[] = {
+	{ "bundle", required_argument, NULL, OPTION_BUNDLE },
+	{ "b", required_argument, NULL, OPTION_BUNDLE },
+	{ "pid-file", required_argument, NULL, OPTION_PID_FILE },
+	{ "console-socket", required_argument, NULL, OPTION_CONSOLE_SOCKET },
+	{ "preserve-fds", required_argument, NULL, OPTION_PRESERVE_FDS },
+	{ "detach", no_argument, NULL, OPTION_DETACH },
+	{ "d", no_argument, NULL, OPTION_DETACH },
+	{ "keep", no_argument, NULL, OPTION_KEEP },
+	/* A VM pivots and keeps keys by itself; a monitor has no subreaper to leave out. */
+	{ "no-pivot", no_argument, NULL, OPTION_IGNORED },
+	{ "no-new-keyring", no_argument, NULL, OPTION_IGNORED },
+	{ "no-subreaper", no_argument, NULL, OPTION_IGNORED },
+	{ 0 },
+};
+
+struct arguments {
+	struct creation_options creation;
+	bool is_detached;
+	bool keeps_state;
+};
+
+static int parse(int argc, char **argv, struct arguments *ret, struct error *err)
+{
+	int option;
+
+	*ret = (struct arguments){ 0 };
+	while ((option = next_option(argc, argv, options, err)) != OPTION_END) {
+		switch (option) {
+		case OPTION_BUNDLE:
+			ret->creation.bundle = optarg;
+			break;
+		case OPTION_PID_FILE:
+			ret->creation.pid_file = optarg;
+			break;
+		case OPTION_CONSOLE_SOCKET:
+			ret->creation.console_socket = optarg;
+			break;
+		case OPTION_PRESERVE_FDS:
+			if (strcmp(optarg, "0") != 0)
+				return error_invalid(err, "--preserve-fds %s: descriptors of the "
+							  "host cannot enter a VM", optarg);
+			break;
+		case OPTION_DETACH:
+			ret->is_detached = true;
+			break;
+		case OPTION_KEEP:
+			ret->keeps_state = true;
+			break;
+		case OPTION_IGNORED:
+			break;
+		default:
+			return -EINVAL;
+		}
+	}
+	if (check_words(argc, argv, 1, 1, err) < 0)
+		return -EINVAL;
+	ret->creation.id = argv[optind];
+	return 0;
+}
+
+int verb_create(const struct global_options *globals, int argc, char **argv, struct error *err)
+{
+	struct arguments arguments;
+	struct creation creation;
+	int r = parse(argc, argv, &arguments, err);
+
+	if (!r)
+		r = creation_run(globals, &arguments.creation, &creation, err);
+	if (r < 0)
+		return error_prefix(err, "bulkhead create failed");
+	creation_end(&creation);
+	return EXIT_SUCCESS;
+}
+
+static int start(struct creation *creation, struct error *err)
+{
+	int r = control_call(creation->state->dir_fd, CONTROL_START, 0, -1, err);
+
+	if (r < 0)
+		return error_prefix(err, "unable to start container process");
+	return container_state_set_running(creation->state, err);
+}
+
+/* Wait for the container's end, and give its exit code as a shell would. */
+static int wait_for_end(struct creation *creation)
+{
+	int status = console_proxy(&creation->pty, creation->launch.pid, creation->signal_fd);
+
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int run(struct creation *creation, const struct arguments *arguments, struct error *err)
+{
+	struct error ignored;
+	int r = start(creation, err);
+
+	if (!r && arguments->is_detached)
+		return EXIT_SUCCESS;
+	if (r < 0) {
+		launch_abort(&creation->launch);
+		(void)container_state_remove(creation->state, &ignored);
+		return r;
+	}
+	/* Others may change the container while it runs. */
+	container_state_unlock(creation->state);
+	r = wait_for_end(creation);
+	if (!arguments->keeps_state &&
+	    container_state_lock(creation->state, 1000, &ignored) == 0)
+		(void)container_state_remove(creation->state, &ignored);
+	return r;
+}
+
+int verb_run(const struct global_options *globals, int argc, char **argv, struct error *err)
+{
+	struct arguments arguments;
+	struct creation creation;
+	int r = parse(argc, argv, &arguments, err);
+
+	if (!r) {
+		arguments.creation.is_foreground = !arguments.is_detached;
+		r = creation_run(globals, &arguments.creation, &creation, err);
+	}
+	if (!r) {
+		r = run(&creation, &arguments, err);
+		creation_end(&creation);
+	}
+	return r < 0 ? error_prefix(err, "bulkhead run failed") : r;
+}

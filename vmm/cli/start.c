@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* start.c - `start`: let a created container's process go */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "vmm/cli/command_line.h"
+#include "vmm/oci/container_state.h"
+#include "vmm/session/control_socket.h"
+
+#define LOCK_TIMEOUT_MS 10000
+
+static int start(struct container_state *state, struct error *err)
+{
+	int r = container_state_lock(state, LOCK_TIMEOUT_MS, err);
+
+	if (r < 0)
+		return r;
+	switch (container_state_status(state)) {
+	case CONTAINER_CREATED:
+		break;
+	case CONTAINER_STOPPED:
+		return error_invalid(err, "cannot start a container that has stopped");
+	case CONTAINER_CREATING:
+		return error_invalid(err, "cannot start a container that is still being created");
+	case CONTAINER_RUNNING:
+	case CONTAINER_PAUSED:
+		return error_invalid(err, "cannot start an already running container");
+	}
+	r = control_call(state->dir_fd, CONTROL_START, 0, -1, err);
+	if (r < 0)
+		return error_prefix(err, "unable to start container process");
+	return container_state_set_running(state, err);
+}
+
+int verb_start(const struct global_options *globals, int argc, char **argv, struct error *err)
+{
+	static const struct option options[] = { { 0 } };
+	struct container_state *state;
+	int r;
+
+	if (next_option(argc, argv, options, err) == OPTION_INVALID ||
+	    check_words(argc, argv, 1, 1, err) < 0)
+		return -EINVAL;
+	r = container_state_load(globals->root, argv[optind], &state, err);
+	if (r < 0)
+		return r;
+	r = start(state, err);
+	container_state_free(state);
+	return r < 0 ? r : EXIT_SUCCESS;
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/container/container_process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "vmm/base/checked_math.h"
+#include "vmm/base/close_descriptors.h"
+#include "vmm/base/fd.h"
+#include "vmm/base/log.h"
+#include "vmm/container/launch_message.h"
+#include "vmm/container/monitor.h"
+#include "vmm/container/mount_tree.h"
+#include "vmm/file_server/file_server.h"
+
+/*
+ * Theory of operation
+ *
+ *   1. Tied to the command line by PDEATHSIG, and by its end of the sync socket.
+ *   2. Namespaces. The mount namespace comes last: the monitor must not share it.
+ *   3. The monitor is forked. From here the VM boots, in parallel to what follows; its file
+ *      requests wait in the channel.
+ *   4. The container's tree becomes this process's root. The descriptors that only the monitor
+ *      needs are closed.
+ *   5. A thread serves files. The main thread waits for signals, for the command line's COMMIT,
+ *      and for the monitor's end, which is its own.
+ */
+
+#define EXIT_FAILED 1
+#define EXIT_SIGNAL_BASE 128
+#define CACHE_TIMEOUT_MS 1000
+
+struct shim {
+	const struct launch_request *request;
+	int sync_fd; /* -1 once the container stands alone */
+	pid_t monitor;
+	struct fs_channel channel;
+	struct file_server *server;
+	pthread_t thread;
+};
+
+static _Noreturn void fail(const struct shim *shim, const struct error *err)
+{
+	launch_message_send(shim->sync_fd, LAUNCH_FAILED, err);
+	_exit(EXIT_FAILED);
+}
+
+static int enter_namespaces(const struct container_config *config, struct error *err)
+{
+	AUTO_CLOSE int netns = -1;
+
+	if (unshare(CLONE_NEWIPC | CLONE_NEWUTS) < 0)
+		return error_set(err, errno, "create namespaces");
+	if (!config->netns_path) {
+		if (unshare(CLONE_NEWNET) < 0)
+			return error_set(err, errno, "create a network namespace");
+		return 0;
+	}
+	netns = open(config->netns_path, O_RDONLY | O_CLOEXEC);
+	if (netns < 0)
+		return error_set(err, errno, "linux.namespaces: open '%s'", config->netns_path);
+	if (setns(netns, CLONE_NEWNET) < 0)
+		return error_set(err, errno, "linux.namespaces: join '%s'", config->netns_path);
+	return 0;
+}
+
+/* Standard streams belong to the workload: keep nothing of them here but, for debugging, stderr. */
+static int detach_stdio(bool keeps_stderr, struct error *err)
+{
+	AUTO_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return error_set(err, errno, "open /dev/null");
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if ((fd != STDERR_FILENO || !keeps_stderr) && dup2(null, fd) < 0)
+			return error_set(err, errno, "detach from the standard streams");
+	return 0;
+}
+
+/* The request with the workload's streams moved out of the way of our own. */
+static int move_streams(const struct launch_request *request, struct launch_request *ret_request,
+			struct error *err)
+{
+	*ret_request = *request;
+	for (unsigned int i = 0; i < ARRAY_SIZE(request->stdio_fds); i++) {
+		if (request->stdio_fds[i] < 0)
+			continue;
+		ret_request->stdio_fds[i] = fcntl(request->stdio_fds[i], F_DUPFD_CLOEXEC, 3);
+		if (ret_request->stdio_fds[i] < 0)
+			return error_set(err, errno, "keep the standard streams");
+	}
+	return detach_stdio(request->is_debug, err);
+}
+
+static _Noreturn void become_monitor(const struct launch_request *request,
+				     struct fs_channel *channel, int sync_fd)
+{
+	int keep[] = {
+		request->kvm_fd,	request->kernel_fd,    request->initramfs_fd,
+		request->stdio_fds[0],	request->stdio_fds[1], request->stdio_fds[2],
+		request->terminal_fd,	request->control_fd,   channel->memory_fd,
+		channel->socket_fd,	sync_fd,	       log_descriptor(),
+	};
+
+	close_descriptors_except(keep, ARRAY_SIZE(keep));
+	monitor_run(request, channel, sync_fd);
+}
+
+static int start_monitor(struct shim *shim, const struct launch_request *request,
+			 struct error *err)
+{
+	struct fs_channel monitor_end;
+	int r = fs_channel_create(&monitor_end, &shim->channel, err);
+
+	if (r < 0)
+		return r;
+	shim->monitor = fork();
+	if (shim->monitor < 0)
+		return error_set(err, errno, "start the monitor");
+	if (shim->monitor == 0)
+		become_monitor(request, &monitor_end, shim->sync_fd);
+	return 0;
+}
+
+static void *serve(void *argument)
+{
+	struct shim *shim = argument;
+	struct error err;
+
+	(void)pthread_setname_np(pthread_self(), "file-server");
+	if (file_server_enter_thread(shim->server, &err) < 0 ||
+	    file_server_run(shim->server, &shim->channel) < 0)
+		(void)kill(shim->monitor, SIGKILL); /* without files there is no container */
+	return NULL;
+}
+
+static int start_file_server(struct shim *shim, struct error *err)
+{
+	const struct file_server_options options = { .cache_timeout_ms = CACHE_TIMEOUT_MS };
+	int proc_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int root_fd;
+	int r;
+
+	if (proc_fd < 0)
+		return error_set(err, errno, "open /proc/self/fd");
+	if (unshare(CLONE_NEWNS) < 0)
+		return error_set(err, errno, "create a mount namespace");
+	r = mount_tree_enter(shim->request->config, err);
+	if (!r)
+		r = file_server_raise_descriptor_limit(err);
+	if (!r)
+		r = fs_channel_map(&shim->channel, err);
+	if (r < 0)
+		return r;
+	root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root_fd < 0)
+		return error_set(err, errno, "open the container's root");
+	r = file_server_init(&shim->server, root_fd, proc_fd, &options, err);
+	if (r < 0)
+		return r;
+	r = pthread_create(&shim->thread, NULL, serve, shim);
+	return r ? error_set(err, r, "start the file server's thread") : 0;
+}
+
+/* Only what this process itself needs: everything else is the monitor's. */
+static void close_others(const struct shim *shim)
+{
+	int keep[] = { shim->sync_fd, shim->channel.memory_fd, shim->channel.socket_fd,
+		       log_descriptor() };
+
+	close_descriptors_except(keep, ARRAY_SIZE(keep));
+}
+
+static void on_command_line(struct shim *shim)
+{
+	struct launch_message message;
+
+	if (launch_message_receive(shim->sync_fd, &message) != 1 ||
+	    message.type != LAUNCH_COMMIT)
+		_exit(EXIT_FAILED); /* it died before it was done */
+	(void)prctl(PR_SET_PDEATHSIG, 0);
+	launch_message_send(shim->sync_fd, LAUNCH_COMMITTED, NULL);
+	fd_close(&shim->sync_fd);
+}
+
+static void on_signal(const struct shim *shim, int signal_fd)
+{
+	struct signalfd_siginfo info;
+	int status;
+
+	if (read(signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	if (info.ssi_signo != SIGCHLD) {
+		(void)kill(shim->monitor, (int)info.ssi_signo);
+		return;
+	}
+	if (waitpid(shim->monitor, &status, WNOHANG) != shim->monitor)
+		return;
+	/*
+	 * As PID 1 of its namespace this process cannot die of a signal it sends itself; engines
+	 * read 128 + N the same way.
+	 */
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_SIGNAL_BASE + WTERMSIG(status));
+}
+
+static _Noreturn void wait_for_end(struct shim *shim, int signal_fd)
+{
+	for (;;) {
+		struct pollfd pollfds[2] = {
+			{ .fd = signal_fd, .events = POLLIN },
+			{ .fd = shim->sync_fd, .events = POLLIN },
+		};
+
+		if (poll(pollfds, ARRAY_SIZE(pollfds), -1) < 0 && errno != EINTR)
+			_exit(EXIT_FAILED);
+		if (pollfds[1].revents)
+			on_command_line(shim);
+		if (pollfds[0].revents)
+			on_signal(shim, signal_fd);
+	}
+}
+
+/* Every signal that can be asked for is passed on; faults of our own are not. */
+static int block_signals(struct error *err)
+{
+	sigset_t set;
+
+	(void)sigfillset(&set);
+	(void)sigdelset(&set, SIGSEGV);
+	(void)sigdelset(&set, SIGBUS);
+	(void)sigdelset(&set, SIGILL);
+	(void)sigdelset(&set, SIGFPE);
+	(void)sigdelset(&set, SIGABRT);
+	if (sigprocmask(SIG_SETMASK, &set, NULL) < 0)
+		return error_set(err, errno, "block signals");
+	return 0;
+}
+
+static int open_signals(struct error *err)
+{
+	sigset_t set;
+	int fd;
+
+	(void)sigfillset(&set);
+	(void)sigdelset(&set, SIGPIPE);
+	fd = signalfd(-1, &set, SFD_CLOEXEC);
+	return fd < 0 ? error_set(err, errno, "create a signalfd") : fd;
+}
+
+void container_process_run(const struct launch_request *request, int sync_fd)
+{
+	struct shim shim = { .request = request, .sync_fd = sync_fd };
+	struct launch_request moved;
+	struct error err;
+	int signal_fd;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_NAME, "container");
+	(void)setsid();
+	if (block_signals(&err) < 0 || move_streams(request, &moved, &err) < 0 ||
+	    enter_namespaces(request->config, &err) < 0 ||
+	    start_monitor(&shim, &moved, &err) < 0)
+		fail(&shim, &err);
+	close_others(&shim);
+	if (start_file_server(&shim, &err) < 0)
+		fail(&shim, &err);
+	signal_fd = open_signals(&err);
+	if (signal_fd < 0)
+		fail(&shim, &err);
+	wait_for_end(&shim, signal_fd);
+}

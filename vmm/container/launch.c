@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/container/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "vmm/base/fd.h"
+#include "vmm/container/container_process.h"
+#include "vmm/container/launch_message.h"
+
+/*
+ * fork() into a new pid namespace, and stay in the old one: later children of ours (there are none
+ * yet) must not end up in the container's.
+ */
+static pid_t fork_into_pid_namespace(struct error *err)
+{
+	AUTO_CLOSE int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	pid_t pid;
+
+	if (own < 0)
+		return error_set(err, errno, "open /proc/self/ns/pid");
+	if (unshare(CLONE_NEWPID) < 0)
+		return error_set(err, errno, "create a pid namespace");
+	pid = fork();
+	if (pid < 0)
+		return error_set(err, errno, "start the container's process");
+	if (pid > 0 && setns(own, CLONE_NEWPID) < 0) {
+		int code = errno;
+
+		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, 0);
+		return error_set(err, code, "return to our pid namespace");
+	}
+	return pid;
+}
+
+int launch_start(const struct launch_request *request, struct launch *ret_launch, struct error *err)
+{
+	int sync_fds[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sync_fds) < 0)
+		return error_set(err, errno, "create a socket pair");
+	pid = fork_into_pid_namespace(err);
+	if (pid == 0) {
+		(void)close(sync_fds[0]);
+		container_process_run(request, sync_fds[1]);
+	}
+	(void)close(sync_fds[1]);
+	if (pid < 0) {
+		(void)close(sync_fds[0]);
+		return pid;
+	}
+	*ret_launch = (struct launch){ .pid = pid, .sync_fd = sync_fds[0] };
+	return 0;
+}
+
+static int expect(struct launch *launch, enum launch_message_type type, struct error *err)
+{
+	struct launch_message message;
+	int r = launch_message_receive(launch->sync_fd, &message);
+
+	if (r < 0)
+		return error_set(err, -r, "hear from the container's processes");
+	if (r == 0)
+		return error_invalid(err, "the container's processes ended unexpectedly");
+	if (message.type == LAUNCH_FAILED) {
+		(void)error_invalid(err, "%s", message.text);
+		err->code = message.code > 0 ? message.code : EIO;
+		return -err->code;
+	}
+	if (message.type != type)
+		return error_invalid(err, "the container's processes answer out of turn");
+	return 0;
+}
+
+/* True when a signal came that means "stop", and not one of those that every program gets. */
+static bool is_interrupted(int signal_fd)
+{
+	struct signalfd_siginfo info;
+
+	if (read(signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return false;
+	return info.ssi_signo != SIGCHLD && info.ssi_signo != SIGWINCH &&
+	       info.ssi_signo != SIGCONT && info.ssi_signo != SIGURG;
+}
+
+int launch_wait_created(struct launch *launch, int signal_fd, struct error *err)
+{
+	for (;;) {
+		struct pollfd pollfds[2] = {
+			{ .fd = launch->sync_fd, .events = POLLIN },
+			{ .fd = signal_fd, .events = POLLIN },
+		};
+
+		if (poll(pollfds, 2, -1) < 0 && errno != EINTR)
+			return error_set(err, errno, "wait for the container");
+		if (pollfds[0].revents)
+			return expect(launch, LAUNCH_CREATED, err);
+		if (pollfds[1].revents && is_interrupted(signal_fd))
+			return error_set(err, EINTR, "create the container");
+	}
+}
+
+int launch_commit(struct launch *launch, struct error *err)
+{
+	launch_message_send(launch->sync_fd, LAUNCH_COMMIT, NULL);
+	return expect(launch, LAUNCH_COMMITTED, err);
+}
+
+void launch_abort(struct launch *launch)
+{
+	(void)kill(launch->pid, SIGKILL);
+	while (waitpid(launch->pid, NULL, 0) < 0 && errno == EINTR)
+		continue;
+	fd_close(&launch->sync_fd);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * launch_message.h - what is said on the socket between the command line and the two processes of
+ * the container it starts (SOCK_SEQPACKET, one message a packet)
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "vmm/base/error.h"
+
+enum launch_message_type {
+	LAUNCH_CREATED = 1, /* monitor -> command line: the workload waits for its exec */
+	LAUNCH_FAILED,	    /* either -> command line: code and text */
+	LAUNCH_COMMIT,	    /* command line -> container process: outlive me */
+	LAUNCH_COMMITTED,   /* its answer */
+};
+
+struct launch_message {
+	uint32_t type; /* enum launch_message_type */
+	int32_t code;  /* positive errno value */
+	char text[ERROR_TEXT_SIZE];
+};
+
+/* Send a message; @err may be NULL. A command line that is gone is none of the sender's business. */
+void launch_message_send(int sync_fd, enum launch_message_type type, const struct error *err);
+
+/* Receive one. Returns 1, 0 at the end of the connection, or a negative errno value. */
+int launch_message_receive(int sync_fd, struct launch_message *ret_message);

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/container/monitor.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "vmm/base/fd.h"
+#include "vmm/base/log.h"
+#include "vmm/container/launch_message.h"
+#include "vmm/machine.h"
+#include "vmm/session/session.h"
+
+#define CONSOLE_TAIL_LINES 12
+#define EXIT_FAILED 1
+
+struct monitor {
+	int sync_fd; /* -1 once the container is created */
+	struct event_loop loop;
+	struct machine machine;
+	struct session session;
+};
+
+static void on_created(void *context)
+{
+	struct monitor *monitor = context;
+
+	launch_message_send(monitor->sync_fd, LAUNCH_CREATED, NULL);
+	fd_close(&monitor->sync_fd);
+}
+
+static void on_machine_end(void *context, const char *text)
+{
+	struct monitor *monitor = context;
+
+	session_guest_ended(&monitor->session, text);
+}
+
+/*
+ * guest-init's own words say what went wrong. When it had no chance to say anything, the console
+ * knows more.
+ */
+static void add_console_tail(struct monitor *monitor, struct error *err)
+{
+	char tail[ERROR_TEXT_SIZE - 256];
+	size_t used = strlen(err->text);
+
+	if (monitor->session.state != SESSION_BOOTING &&
+	    monitor->session.failure.code != EIO)
+		return;
+	if (boot_log_tail(&monitor->machine.log, CONSOLE_TAIL_LINES, tail, sizeof(tail)) == 0)
+		return;
+	(void)snprintf(err->text + used, sizeof(err->text) - used,
+		       "; the guest's console ends with:\n%s", tail);
+}
+
+static void report_failure(struct monitor *monitor, struct error *err)
+{
+	if (monitor->sync_fd >= 0)
+		launch_message_send(monitor->sync_fd, LAUNCH_FAILED, err);
+	else
+		log_error("%s", err->text);
+}
+
+static int build(struct monitor *monitor, const struct launch_request *request,
+		 struct fs_channel *channel, struct error *err)
+{
+	const struct session_config session_config = {
+		.guest_plan = request->guest_plan,
+		.stdio_fds = { request->stdio_fds[0], request->stdio_fds[1],
+			       request->stdio_fds[2] },
+		.terminal_fd = request->terminal_fd,
+		.control_fd = request->control_fd,
+		.on_created = on_created,
+		.context = monitor,
+	};
+	const struct machine_config machine_config = {
+		.kvm_fd = request->kvm_fd,
+		.kernel_fd = request->kernel_fd,
+		.initramfs_fd = request->initramfs_fd,
+		.kernel_path = request->kernel_path,
+		.initramfs_path = request->initramfs_path,
+		.memory_bytes = request->config->memory_bytes,
+		.nr_vcpus = request->config->nr_vcpus,
+		.fs_channel = channel,
+		.service = &session_vsock_service,
+		.service_context = &monitor->session,
+		.debug_fd = request->is_debug ? STDERR_FILENO : -1,
+		.on_end = on_machine_end,
+		.context = monitor,
+	};
+	int r = event_loop_init(&monitor->loop, err);
+
+	if (!r)
+		r = fs_channel_map(channel, err);
+	if (!r)
+		r = machine_init(&monitor->machine, &machine_config, &monitor->loop, err);
+	if (!r)
+		r = session_init(&monitor->session, &session_config, monitor->machine.vsock,
+				 &monitor->loop, err);
+	if (!r)
+		r = machine_start(&monitor->machine, err);
+	return r;
+}
+
+void monitor_run(const struct launch_request *request, struct fs_channel *channel, int sync_fd)
+{
+	/* Too large for a stack; it lives as long as the process. */
+	struct monitor *monitor = calloc(1, sizeof(*monitor));
+	struct error err;
+	int r;
+
+	(void)prctl(PR_SET_NAME, "monitor");
+	if (!monitor)
+		_exit(EXIT_FAILED);
+	monitor->sync_fd = sync_fd;
+	/* A window-size signal goes to the session that the terminal controls. */
+	if (request->terminal_fd >= 0) {
+		(void)setsid();
+		(void)ioctl(request->terminal_fd, TIOCSCTTY, 0);
+	}
+	r = build(monitor, request, channel, &err);
+	if (!r)
+		r = event_loop_run(&monitor->loop, &err);
+	if (!r && monitor->session.has_failed) {
+		err = monitor->session.failure;
+		add_console_tail(monitor, &err);
+		r = -err.code;
+	}
+	if (r < 0) {
+		report_failure(monitor, &err);
+		_exit(monitor->session.has_failed ? monitor->session.exit_code : EXIT_FAILED);
+	}
+	_exit(monitor->session.exit_code);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/container/mount_tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "vmm/base/fd.h"
+#include "vmm/container/mount_point.h"
+
+/* No device is ever opened and nothing is ever executed through the exported tree. */
+#define TREE_ATTRIBUTES (MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID)
+
+static int set_attributes(int tree_fd, uint64_t attributes, unsigned int flags)
+{
+	struct mount_attr attr = { .attr_set = attributes };
+
+	return mount_setattr(tree_fd, "", AT_EMPTY_PATH | flags, &attr, sizeof(attr));
+}
+
+/* A detached copy of what is mounted at @path of the host. */
+static int clone_tree(const char *path, bool is_recursive, bool is_readonly,
+		      bool is_recursive_readonly, struct error *err)
+{
+	unsigned int recursive = is_recursive ? AT_RECURSIVE : 0;
+	AUTO_CLOSE int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+							      recursive);
+
+	if (fd < 0)
+		return error_set(err, errno, "open '%s'", path);
+	if (set_attributes(fd, TREE_ATTRIBUTES, recursive) < 0 ||
+	    (is_readonly && set_attributes(fd, MOUNT_ATTR_RDONLY, 0) < 0) ||
+	    (is_recursive_readonly && set_attributes(fd, MOUNT_ATTR_RDONLY, AT_RECURSIVE) < 0))
+		return error_set(err, errno, "set the mount attributes of '%s'", path);
+	return fd_take(&fd);
+}
+
+static int attach(int tree_fd, int target_fd)
+{
+	if (move_mount(tree_fd, "", target_fd, "",
+		       MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return -errno;
+	return 0;
+}
+
+static int bind_mount(int root_fd, const struct container_mount *mount, struct error *err)
+{
+	AUTO_CLOSE int tree = clone_tree(mount->source, mount->is_recursive, mount->is_readonly,
+					 mount->is_recursive_readonly, err);
+	AUTO_CLOSE int target = -1;
+	int r;
+
+	if (tree < 0)
+		return tree;
+	target = mount_point_make(root_fd, mount->destination, mount->is_file, err);
+	if (target < 0)
+		return target;
+	r = attach(tree, target);
+	return r < 0 ? error_set(err, -r, "bind '%s'", mount->source) : 0;
+}
+
+/*
+ * An empty tmpfs where the guest will have one, so that the mount points of what is bound below
+ * are made in it and not in the rootfs. It looks like the directory it covers, since the guest
+ * takes owner and mode of its own tmpfs from there.
+ */
+static int cover_with_tmpfs(int target_fd, struct error *err)
+{
+	AUTO_CLOSE int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	AUTO_CLOSE int tree = -1;
+	char mode[16], uid[16], gid[16];
+	struct stat st;
+	int r;
+
+	if (context < 0 || fstat(target_fd, &st) < 0)
+		return error_set(err, errno, "prepare a tmpfs");
+	(void)snprintf(mode, sizeof(mode), "%o", st.st_mode & 07777);
+	(void)snprintf(uid, sizeof(uid), "%u", st.st_uid);
+	(void)snprintf(gid, sizeof(gid), "%u", st.st_gid);
+	if (fsconfig(context, FSCONFIG_SET_STRING, "mode", mode, 0) < 0 ||
+	    fsconfig(context, FSCONFIG_SET_STRING, "uid", uid, 0) < 0 ||
+	    fsconfig(context, FSCONFIG_SET_STRING, "gid", gid, 0) < 0 ||
+	    fsconfig(context, FSCONFIG_SET_STRING, "size", "1m", 0) < 0 ||
+	    fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return error_set(err, errno, "configure a tmpfs");
+	tree = fsmount(context, FSMOUNT_CLOEXEC, TREE_ATTRIBUTES);
+	if (tree < 0)
+		return error_set(err, errno, "make a tmpfs");
+	r = attach(tree, target_fd);
+	return r < 0 ? error_set(err, -r, "mount a tmpfs") : 0;
+}
+
+static int make_guest_mount_point(int root_fd, const struct container_mount *mount,
+				  struct error *err)
+{
+	AUTO_CLOSE int target = mount_point_make(root_fd, mount->destination, false, err);
+
+	if (target < 0)
+		return target;
+	if (strcmp(mount->type, "tmpfs") != 0 || mount->copies_up)
+		return 0;
+	return cover_with_tmpfs(target, err);
+}
+
+static int add_mounts(int root_fd, const struct container_config *config, struct error *err)
+{
+	for (size_t i = 0; i < config->nr_mounts; i++) {
+		const struct container_mount *mount = &config->mounts[i];
+		int r = mount->is_bind ? bind_mount(root_fd, mount, err)
+				       : make_guest_mount_point(root_fd, mount, err);
+
+		if (r < 0)
+			return error_prefix(err, "mount '%s'", mount->destination);
+	}
+	return 0;
+}
+
+/* Exchange the root for the tree at @root_fd, and drop the host's. */
+static int change_root(int root_fd, struct error *err)
+{
+	/* Old and new root may be the same place: the old one is then stacked on top. */
+	if (fchdir(root_fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
+		return error_set(err, errno, "pivot_root into the container's tree");
+	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return error_set(err, errno, "leave the host's tree");
+	return 0;
+}
+
+int mount_tree_enter(const struct container_config *config, struct error *err)
+{
+	AUTO_CLOSE int root = -1;
+	AUTO_CLOSE int place = -1;
+	int r;
+
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return error_set(err, errno, "make all mounts private");
+	root = clone_tree(config->rootfs, true, false, false, err);
+	if (root < 0)
+		return error_prefix(err, "root.path");
+	/* pivot_root wants a mount point: the tree goes on top of the directory it came from. */
+	place = open(config->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (place < 0)
+		return error_set(err, errno, "root.path: open '%s'", config->rootfs);
+	r = attach(root, place);
+	if (r < 0)
+		return error_set(err, -r, "root.path: mount '%s'", config->rootfs);
+	r = add_mounts(root, config, err);
+	if (r < 0)
+		return r;
+	if (config->has_readonly_rootfs && set_attributes(root, MOUNT_ATTR_RDONLY, 0) < 0)
+		return error_set(err, errno, "root.readonly: make the root read-only");
+	return change_root(root, err);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mount_tree.h - the container's file tree as the host sees it: rootfs as "/", binds in place
+ *
+ * What the guest mounts itself (proc, tmpfs, ...) is not mounted here, but its mount point is
+ * made, and a tmpfs keeps what is bound below it out of the rootfs, as in any container.
+ *
+ * Trust: the rootfs is hostile: destinations are resolved inside it (openat2, RESOLVE_IN_ROOT, no
+ *        magic links), and mounts are moved onto descriptors, never onto paths.
+ */
+#pragma once
+
+#include "vmm/base/error.h"
+#include "vmm/oci/container_config.h"
+
+/*
+ * In a mount namespace of our own: make everything private, build the tree, and make it the root
+ * of this process, with nothing of the host's left below. Returns 0 with the working directory
+ * at the new root.
+ */
+int mount_tree_enter(const struct container_config *config, struct error *err);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/file_server/attributes.h"
+
+#include <errno.h>
+#include <sys/sysmacros.h>
+
+/* The 32-bit form of a device number in the protocol: the kernel's new_encode_dev(). */
+static uint32_t encode_device(uint32_t major, uint32_t minor)
+{
+	return (minor & 0xff) | (major & 0xfff) << 8 | (minor & 0xfff00) << 12;
+}
+
+dev_t attributes_decode_device(uint32_t encoded)
+{
+	return makedev(encoded >> 8 & 0xfff, (encoded & 0xff) | (encoded >> 12 & 0xfff00));
+}
+
+void attributes_fill(const struct statx *stat, struct fuse_attr *ret_attr)
+{
+	*ret_attr = (struct fuse_attr){
+		.ino = stat->stx_ino,
+		.size = stat->stx_size,
+		.blocks = stat->stx_blocks,
+		.atime = (uint64_t)stat->stx_atime.tv_sec,
+		.mtime = (uint64_t)stat->stx_mtime.tv_sec,
+		.ctime = (uint64_t)stat->stx_ctime.tv_sec,
+		.atimensec = stat->stx_atime.tv_nsec,
+		.mtimensec = stat->stx_mtime.tv_nsec,
+		.ctimensec = stat->stx_ctime.tv_nsec,
+		.mode = stat->stx_mode,
+		.nlink = stat->stx_nlink,
+		.uid = stat->stx_uid,
+		.gid = stat->stx_gid,
+		.rdev = encode_device(stat->stx_rdev_major, stat->stx_rdev_minor),
+		.blksize = stat->stx_blksize,
+	};
+}
+
+void attributes_set_entry_timeouts(const struct file_server_options *options,
+				   struct fuse_entry_out *entry)
+{
+	entry->entry_valid = options->cache_timeout_ms / 1000;
+	entry->entry_valid_nsec = options->cache_timeout_ms % 1000 * 1000000;
+	entry->attr_valid = entry->entry_valid;
+	entry->attr_valid_nsec = entry->entry_valid_nsec;
+}
+
+int attributes_kill_suid_sgid(int fd)
+{
+	struct stat stat;
+	mode_t kill;
+
+	if (fstat(fd, &stat) < 0)
+		return -errno;
+	kill = stat.st_mode & S_ISUID;
+	if (stat.st_mode & S_IXGRP)
+		kill |= stat.st_mode & S_ISGID;
+	if (!S_ISREG(stat.st_mode) || kill == 0)
+		return 0;
+	return fchmod(fd, stat.st_mode & 07777 & ~kill) < 0 ? -errno : 0;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/machine.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "vmm/boot/boot_params.h"
+#include "vmm/boot/kernel_image.h"
+#include "vmm/boot/memory_layout.h"
+#include "vmm/virtio/virtio_mmio.h"
+
+_Static_assert(MACHINE_NR_DEVICES <= LAYOUT_VIRTIO_MAX_DEVICES, "an interrupt pin for each device");
+_Static_assert(VIRTIO_MMIO_SIZE <= LAYOUT_VIRTIO_STRIDE, "register files do not overlap");
+
+#define DEBUG_LOG_BUDGET (16u * 1024 * 1024)
+#define LINE_STATUS_OFFSET 5
+#define LINE_STATUS_EMPTY 0x60 /* transmitter empty: the guest never waits */
+
+/*
+ * reboot=t: a guest resets by triple fault, there is no other way out. panic=-1: at once.
+ * The early console carries what the kernel says before the virtio console is there.
+ */
+#define COMMAND_LINE "console=hvc0 earlyprintk=serial,0x3f8 panic=-1 reboot=t"
+#define COMMAND_LINE_QUIET COMMAND_LINE " quiet"
+
+/* --- what vCPUs ask for ---------------------------------------------------------------------- */
+
+static void on_access(void *context, enum vcpu_space space, uint64_t address, uint8_t *data,
+		      uint32_t len, bool is_write)
+{
+	struct machine *machine = context;
+	const struct bus *bus =
+		space == VCPU_SPACE_PORTS ? &machine->port_bus : &machine->memory_bus;
+
+	bus_access(bus, address, data, len, is_write);
+}
+
+static void on_vcpu_stop(void *context, enum vcpu_stop stop, const char *text)
+{
+	struct machine *machine = context;
+	const char *none = NULL;
+
+	(void)stop;
+	/* The first reason counts. Release pairs with the acquire in on_stop_event(). */
+	(void)__atomic_compare_exchange_n(&machine->stop_text, &none, text, false, __ATOMIC_RELEASE,
+					  __ATOMIC_RELAXED);
+	(void)eventfd_write(machine->stop_fd, 1);
+}
+
+static void on_stop_event(void *context, uint32_t events)
+{
+	struct machine *machine = context;
+	const char *text = __atomic_load_n(&machine->stop_text, __ATOMIC_ACQUIRE);
+
+	(void)events;
+	event_loop_remove(machine->loop, &machine->stop_source);
+	machine->config.on_end(machine->config.context, text);
+}
+
+static void on_server_gone(void *context)
+{
+	struct machine *machine = context;
+
+	machine->config.on_end(machine->config.context, "the file server is gone");
+}
+
+/* The early console: bytes written to its data port are kept, everything else reads as idle. */
+static void early_console_access(void *context, uint64_t offset, uint8_t *data, uint32_t len,
+				 bool is_write)
+{
+	struct machine *machine = context;
+
+	if (is_write && offset == 0)
+		boot_log_append(&machine->log, data, 1);
+	else if (!is_write && offset == LINE_STATUS_OFFSET && len == 1)
+		data[0] = LINE_STATUS_EMPTY;
+}
+
+/* --- devices ----------------------------------------------------------------------------------- */
+
+static int add_device(struct machine *machine, enum machine_device index,
+		      struct virtio_device *device, struct error *err)
+{
+	uint64_t base = LAYOUT_VIRTIO_BASE + (uint64_t)index * LAYOUT_VIRTIO_STRIDE;
+	int r = bus_add(&machine->memory_bus, base, VIRTIO_MMIO_SIZE, virtio_mmio_access, device,
+			err);
+
+	for (unsigned int i = 0; i < device->nr_queues && !r; i++)
+		r = vm_add_ioeventfd(&machine->vm, base + VIRTIO_MMIO_QUEUE_NOTIFY_OFFSET, i,
+				     device->doorbell_fds[i], err);
+	if (r < 0)
+		return error_prefix(err, "device %s", device->name);
+	return 0;
+}
+
+static int add_interrupts(struct machine *machine, struct error *err)
+{
+	for (unsigned int i = 0; i < MACHINE_NR_DEVICES; i++) {
+		int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		int r;
+
+		if (fd < 0)
+			return error_set(err, errno, "create an eventfd");
+		machine->interrupt_fds[i] = fd;
+		r = vm_add_irqfd(&machine->vm, LAYOUT_VIRTIO_FIRST_PIN + i, fd, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int add_devices(struct machine *machine, struct error *err)
+{
+	const struct machine_config *config = &machine->config;
+	const struct guest_memory *memory = &machine->memory;
+	struct event_loop *loop = machine->loop;
+	int r = add_interrupts(machine, err);
+
+	if (!r)
+		r = fs_init(&machine->fs, MACHINE_ROOT_TAG, config->fs_channel, on_server_gone,
+			    machine, memory, loop, machine->interrupt_fds[MACHINE_FS], err);
+	if (!r)
+		r = vsock_new(&machine->vsock, config->service, config->service_context, memory,
+			      loop, machine->interrupt_fds[MACHINE_VSOCK], err);
+	if (!r)
+		r = console_init(&machine->console, &machine->log, memory, loop,
+				 machine->interrupt_fds[MACHINE_CONSOLE], err);
+	if (!r)
+		r = rng_init(&machine->rng, memory, loop, machine->interrupt_fds[MACHINE_RNG], err);
+	if (!r)
+		r = add_device(machine, MACHINE_FS, &machine->fs.device, err);
+	if (!r)
+		r = add_device(machine, MACHINE_VSOCK, vsock_device(machine->vsock), err);
+	if (!r)
+		r = add_device(machine, MACHINE_CONSOLE, &machine->console.device, err);
+	if (!r)
+		r = add_device(machine, MACHINE_RNG, &machine->rng.device, err);
+	return r;
+}
+
+/* --- processors and boot ----------------------------------------------------------------------- */
+
+static int add_vcpus(struct machine *machine, struct error *err)
+{
+	machine->vcpu_environment = (struct vcpu_environment){
+		.on_access = on_access, .on_stop = on_vcpu_stop, .context = machine
+	};
+	for (uint32_t i = 0; i < machine->config.nr_vcpus; i++) {
+		int r = vcpu_init(&machine->vcpus[i], &machine->vm, i, &machine->vcpu_environment,
+				  err);
+
+		if (r < 0)
+			return r;
+		machine->nr_vcpus++;
+	}
+	return 0;
+}
+
+static int load_guest(struct machine *machine, struct error *err)
+{
+	const struct machine_config *config = &machine->config;
+	struct boot_plan plan = {
+		.command_line = config->debug_fd >= 0 ? COMMAND_LINE : COMMAND_LINE_QUIET,
+		.nr_cpus = config->nr_vcpus,
+		.nr_virtio = MACHINE_NR_DEVICES,
+	};
+	struct cpu_boot_state state;
+	int r = kernel_image_map(&machine->memory, config->kernel_fd, config->kernel_path,
+				 &plan.entry, err);
+
+	if (!r)
+		r = initramfs_map(&machine->memory, config->initramfs_fd, config->initramfs_path,
+				  &plan.initramfs, &plan.initramfs_size, err);
+	if (!r)
+		r = boot_params_write(&machine->memory, &plan, &state, err);
+	if (!r)
+		r = cpu_set_boot_state(machine->vcpus[0].fd, &state, err);
+	return r;
+}
+
+static int watch_stop(struct machine *machine, struct error *err)
+{
+	machine->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (machine->stop_fd < 0)
+		return error_set(err, errno, "create an eventfd");
+	return event_loop_add(machine->loop, &machine->stop_source, machine->stop_fd, EPOLLIN,
+			      on_stop_event, machine, err);
+}
+
+int machine_init(struct machine *machine, const struct machine_config *config,
+		 struct event_loop *loop, struct error *err)
+{
+	int r;
+
+	*machine = (struct machine){ .config = *config, .loop = loop };
+	boot_log_init(&machine->log, config->debug_fd, DEBUG_LOG_BUDGET);
+	r = guest_memory_init(&machine->memory, config->memory_bytes, err);
+	if (!r)
+		r = vm_init(&machine->vm, config->kvm_fd, &machine->memory, err);
+	if (!r)
+		r = watch_stop(machine, err);
+	if (!r)
+		r = add_vcpus(machine, err);
+	if (!r)
+		r = add_devices(machine, err);
+	if (!r)
+		r = bus_add(&machine->port_bus, LAYOUT_EARLY_CONSOLE_PORT,
+			    LAYOUT_EARLY_CONSOLE_SIZE, early_console_access, machine, err);
+	if (!r)
+		r = load_guest(machine, err);
+	return r;
+}
+
+int machine_start(struct machine *machine, struct error *err)
+{
+	for (unsigned int i = 0; i < machine->nr_vcpus; i++) {
+		int r = vcpu_start(&machine->vcpus[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * machine.h - the virtual machine as a whole: creates and wires memory, processors and devices
+ *
+ * Devices, in the order of their registers in memory: fs, vsock, console, rng.
+ *
+ * Thread: machine_init() and machine_start() on the thread that runs the event loop.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "vmm/backend/boot_log.h"
+#include "vmm/backend/fs_channel.h"
+#include "vmm/bus/bus.h"
+#include "vmm/event/event_loop.h"
+#include "vmm/kvm/vcpu.h"
+#include "vmm/kvm/vm.h"
+#include "vmm/memory/guest_memory.h"
+#include "vmm/virtio/console.h"
+#include "vmm/virtio/fs.h"
+#include "vmm/virtio/rng.h"
+#include "vmm/virtio/vsock.h"
+
+#define MACHINE_ROOT_TAG "root" /* the name under which the guest mounts the shared tree */
+
+enum machine_device {
+	MACHINE_FS,
+	MACHINE_VSOCK,
+	MACHINE_CONSOLE,
+	MACHINE_RNG,
+	MACHINE_NR_DEVICES,
+};
+
+struct machine_config {
+	int kvm_fd;
+	int kernel_fd, initramfs_fd;
+	const char *kernel_path, *initramfs_path; /* for messages */
+	uint64_t memory_bytes;
+	unsigned int nr_vcpus;		      /* 1 to VCPU_MAX */
+	const struct fs_channel *fs_channel;  /* the monitor's end, mapped */
+	const struct vsock_service *service;  /* with @service_context */
+	void *service_context;
+	int debug_fd; /* gets a copy of the guest's console, or -1 */
+	/* The VM is over, or its file server is; on the event loop. @text says why. */
+	void (*on_end)(void *context, const char *text);
+	void *context;
+};
+
+struct machine {
+	struct machine_config config;
+	struct event_loop *loop;
+	struct guest_memory memory;
+	struct vm vm;
+	struct vcpu_environment vcpu_environment;
+	struct vcpu vcpus[VCPU_MAX];
+	unsigned int nr_vcpus; /* initialised */
+	struct bus memory_bus, port_bus;
+	struct boot_log log;
+
+	int interrupt_fds[MACHINE_NR_DEVICES];
+	struct fs fs;
+	struct vsock *vsock;
+	struct console console;
+	struct rng rng;
+
+	int stop_fd; /* eventfd: a vCPU stopped */
+	struct event_source stop_source;
+	const char *stop_text; /* why; atomic, NULL while running */
+};
+
+/* Build everything up to the first instruction. All of @config's descriptors stay the caller's. */
+int machine_init(struct machine *machine, const struct machine_config *config,
+		 struct event_loop *loop, struct error *err);
+
+/* Let the processors run. */
+int machine_start(struct machine *machine, struct error *err);

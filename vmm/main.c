@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* main.c - global options, then the verb */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/base/checked_math.h"
+#include "vmm/base/log.h"
+#include "vmm/cli/command_line.h"
+#include "vmm/oci/container_state.h"
+
+static const struct {
+	const char *name;
+	verb_fn run;
+	const char *help;
+} verbs[] = {
+	{ "check", verb_check, "say whether this machine can run containers [--json]" },
+	{ "create", verb_create, "create a container: boot its VM, prepare its process" },
+	{ "delete", verb_delete, "remove a container [--force]" },
+	{ "features", verb_features, "print what this runtime supports, as JSON" },
+	{ "kill", verb_kill, "send a signal to a container's first process" },
+	{ "list", verb_list, "list containers [--format table|json] [--quiet]" },
+	{ "run", verb_run, "create and start a container, and wait for its end" },
+	{ "spec", verb_spec, "write a config.json to start from" },
+	{ "start", verb_start, "let a created container's process go" },
+	{ "state", verb_state, "print a container's state, as JSON" },
+};
+
+enum global_option {
+	OPTION_ROOT = 1,
+	OPTION_LOG,
+	OPTION_LOG_FORMAT,
+	OPTION_DEBUG,
+	OPTION_KERNEL,
+	OPTION_INITRAMFS,
+	OPTION_IGNORED,
+	OPTION_VERSION,
+	OPTION_HELP,
+};
+
+static const struct option global_options[] = {
+	{ "root", required_argument, NULL, OPTION_ROOT },
+	{ "log", required_argument, NULL, OPTION_LOG },
+	{ "log-format", required_argument, NULL, OPTION_LOG_FORMAT },
+	{ "debug", optional_argument, NULL, OPTION_DEBUG },
+	{ "kernel", required_argument, NULL, OPTION_KERNEL },
+	{ "initramfs", required_argument, NULL, OPTION_INITRAMFS },
+	/* Engines pass these; they have no meaning for a VM. */
+	{ "criu", required_argument, NULL, OPTION_IGNORED },
+	{ "rootless", required_argument, NULL, OPTION_IGNORED },
+	{ "version", no_argument, NULL, OPTION_VERSION },
+	{ "v", no_argument, NULL, OPTION_VERSION },
+	{ "help", no_argument, NULL, OPTION_HELP },
+	{ "h", no_argument, NULL, OPTION_HELP },
+	{ 0 },
+};
+
+static void print_help(void)
+{
+	printf("usage: bulkhead [OPTION]... VERB [OPTION]... [ARGUMENT]...\n\n"
+	       "Runs OCI containers, each in a virtual machine of its own.\n\nverbs:\n");
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		printf("  %-10s%s\n", verbs[i].name, verbs[i].help);
+	printf("\noptions:\n"
+	       "  --root DIR         where containers are recorded\n"
+	       "  --log FILE         append messages to FILE instead of standard error\n"
+	       "  --log-format text|json\n"
+	       "  --debug            more messages, the guest kernel's among them\n"
+	       "  --kernel FILE      guest kernel, an uncompressed vmlinux\n"
+	       "  --initramfs FILE   initramfs with guest-init\n"
+	       "  --version, --help\n");
+}
+
+static int set_log_format(struct global_options *globals, struct error *err)
+{
+	globals->is_json_log = strcmp(optarg, "json") == 0;
+	if (!globals->is_json_log && strcmp(optarg, "text") != 0)
+		return error_invalid(err, "--log-format is text or json, not '%s'", optarg);
+	return 0;
+}
+
+/*
+ * Returns 1 to go on with the verb at argv[optind], 0 when an option was all that was asked for,
+ * or a negative errno value.
+ */
+static int parse_globals(struct global_options *globals, int argc, char **argv, struct error *err)
+{
+	for (;;) {
+		opterr = 0;
+		switch (getopt_long_only(argc, argv, "+", global_options, NULL)) {
+		case OPTION_ROOT:
+			globals->root = optarg;
+			break;
+		case OPTION_LOG:
+			globals->log_path = *optarg ? optarg : NULL;
+			break;
+		case OPTION_LOG_FORMAT:
+			if (set_log_format(globals, err) < 0)
+				return -EINVAL;
+			break;
+		case OPTION_DEBUG:
+			globals->is_debug = !optarg || strcmp(optarg, "false") != 0;
+			break;
+		case OPTION_KERNEL:
+			globals->kernel = optarg;
+			break;
+		case OPTION_INITRAMFS:
+			globals->initramfs = optarg;
+			break;
+		case OPTION_IGNORED:
+			break;
+		case OPTION_VERSION:
+			print_version();
+			return 0;
+		case OPTION_HELP:
+			print_help();
+			return 0;
+		case -1:
+			return 1;
+		default:
+			return error_invalid(err, "unknown option, or one without its argument: %s",
+					     argv[optind - 1]);
+		}
+	}
+}
+
+static verb_fn find_verb(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return verbs[i].run;
+	return NULL;
+}
+
+/* Descriptors 0 to 2 are always somebody's standard streams, never a file of ours. */
+static void open_missing_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		(void)close(fd);
+}
+
+static int fail(const struct error *err)
+{
+	log_error("%s", err->text);
+	/* Engines read the log, people read standard error: both get the same line. */
+	if (log_descriptor() != STDERR_FILENO)
+		(void)fprintf(stderr, "bulkhead: error: %s\n", err->text);
+	return EXIT_STATUS_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+	struct global_options globals = { 0 };
+	struct error err;
+	verb_fn verb;
+	int r;
+
+	open_missing_streams();
+	r = parse_globals(&globals, argc, argv, &err);
+	if (r <= 0)
+		return r == 0 ? EXIT_SUCCESS : fail(&err);
+	r = log_open(globals.log_path, globals.is_json_log, globals.is_debug, &err);
+	if (r < 0)
+		return fail(&err);
+	if (!globals.root)
+		globals.root = container_state_default_root();
+	if (optind >= argc || !globals.root) {
+		print_help();
+		return EXIT_STATUS_FAILED;
+	}
+	verb = find_verb(argv[optind]);
+	if (!verb) {
+		(void)error_invalid(&err, "unknown verb '%s'; see bulkhead --help", argv[optind]);
+		(void)fail(&err);
+		return EXIT_STATUS_UNKNOWN_VERB;
+	}
+	argv += optind;
+	argc -= optind;
+	optind = 0; /* GNU: start anew, on another argv */
+	r = verb(&globals, argc, argv, &err);
+	return r < 0 ? fail(&err) : r;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config_sections.h - the parts of config.json, one parser each (used by container_config.c)
+ *
+ * Each fills its part of a zeroed struct, also partly when it fails: the caller clears the whole.
+ * All return 0 or a negative errno value with an error that names file and field.
+ */
+#pragma once
+
+#include "vmm/oci/config_notes.h"
+#include "vmm/oci/container_config.h"
+#include "vmm/oci/json_fields.h"
+
+/* "process" (config.md, "Process"). */
+int config_parse_process(const struct json_field *field, struct container_process *process,
+			 struct config_notes *notes, struct error *err);
+
+/* "mounts" (config.md, "Mounts"); relative sources are below @bundle_path. */
+int config_parse_mounts(const struct json_field *field, const char *bundle_path,
+			struct container_config *config, struct config_notes *notes,
+			struct error *err);
+
+/* "linux" (config-linux.md) but for what follows. */
+int config_parse_linux(const struct json_field *field, struct container_config *config,
+		       struct config_notes *notes, struct error *err);
+
+/* "linux.namespaces" (config-linux.md, "Namespaces"). */
+int config_parse_namespaces(const struct json_field *field, struct container_config *config,
+			    struct config_notes *notes, struct error *err);
+
+/* "linux.devices" (config-linux.md, "Devices"). */
+int config_parse_devices(const struct json_field *field, struct container_config *config,
+			 struct config_notes *notes, struct error *err);
+
+/* "linux.resources" (config-linux.md, "Control groups"). */
+int config_parse_resources(const struct json_field *field, struct container_config *config,
+			   struct config_notes *notes, struct error *err);
+
+/* True when a guest kernel has the character device by itself, so that a node for it works. */
+bool config_is_guest_device(uint32_t major, uint32_t minor);

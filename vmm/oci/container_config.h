@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * container_config.h - what a bundle's config.json asks for, checked
+ *
+ * Every field of the specification that this runtime knows is either honoured, named in the error
+ * that refuses it, or, where it has no meaning in a virtual machine, named in a warning. Members
+ * that the specification does not know are ignored, as it demands.
+ *
+ * Thread: any, one at a time.
+ * Trust:  config.json comes from the host's administrator and may be malformed in every way.
+ *         Nothing below the rootfs is read.
+ * Spec:   OCI runtime specification 1.0 to 1.3, config.md and config-linux.md.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "vmm/base/error.h"
+#include "vmm/oci/text_list.h"
+
+#define CONTAINER_CONFIG_NAME "config.json"
+#define CONTAINER_CONFIG_SIZE_MAX ((size_t)16 * 1024 * 1024)
+
+#define CONTAINER_MEMORY_DEFAULT ((uint64_t)256 << 20) /* bytes, when no limit is given */
+#define CONTAINER_MEMORY_MIN ((uint64_t)64 << 20)      /* a smaller limit is raised to this */
+#define CONTAINER_MEMORY_MAX ((uint64_t)1 << 40)       /* a larger limit is refused */
+#define CONTAINER_VCPUS_MAX 32u			       /* a quota for more gets this many */
+#define CONTAINER_ENTROPY_SIZE 64u		       /* bytes for the guest's random pool */
+
+enum container_capability_set {
+	CAPABILITY_BOUNDING,
+	CAPABILITY_EFFECTIVE,
+	CAPABILITY_INHERITABLE,
+	CAPABILITY_PERMITTED,
+	CAPABILITY_AMBIENT,
+	CONTAINER_NR_CAPABILITY_SETS,
+};
+
+struct container_rlimit {
+	int resource;	     /* RLIMIT_… */
+	uint64_t soft, hard; /* RLIM_INFINITY is UINT64_MAX */
+};
+
+/* The process object: of config.json, or of a file given to exec. */
+struct container_process {
+	bool has_terminal;
+	uint16_t rows, columns; /* consoleSize; 0: not given */
+	struct text_list args;	/* at least one */
+	struct text_list env;	/* each with a name and '=' */
+	char *cwd;		/* absolute, in the container */
+	uint32_t uid, gid;
+	uint32_t *additional_gids;
+	size_t nr_additional_gids;
+	uint32_t umask;					     /* 0022 when not given */
+	uint64_t capabilities[CONTAINER_NR_CAPABILITY_SETS]; /* bit N: capability N */
+	struct container_rlimit *rlimits;
+	size_t nr_rlimits;
+	bool no_new_privileges;
+	bool has_oom_score_adj;
+	int oom_score_adj;
+};
+
+/* One entry of "mounts". Binds are made on the host and in the guest, the others in the guest. */
+struct container_mount {
+	char *destination; /* absolute and clean: no "." or "..", no double slash; never "/" */
+	char *type;	   /* "bind", or the type of a guest file system */
+	char *source;	   /* bind: absolute host path. Else the name that mount(2) is given */
+	bool is_bind;
+	bool is_file;		     /* bind: the source is no directory; set by container_config_load() */
+	bool is_recursive;	     /* bind: with what is mounted below the source (rbind) */
+	bool is_readonly;	     /* MS_RDONLY is in flags */
+	bool is_recursive_readonly;  /* rro: read-only with all that is mounted below */
+	bool copies_up;		     /* tmpfs: starts with the files that it covers (tmpcopyup) */
+	unsigned long flags;	     /* MS_… attribute bits to set, MS_REMOUNT; never MS_BIND, MS_REC */
+	unsigned long clear_flags;   /* MS_… attribute bits to clear */
+	unsigned long propagation;   /* MS_PRIVATE, MS_SLAVE, …, with MS_REC; 0: not given */
+	char *data;		     /* comma-separated options for the file system; never NULL */
+};
+
+struct container_device {
+	char *path; /* absolute and clean */
+	char type;  /* 'c', 'p' */
+	uint32_t major, minor;
+	uint32_t mode; /* permission bits */
+	uint32_t uid, gid;
+};
+
+struct container_sysctl {
+	char *name; /* dots between the components */
+	char *value;
+};
+
+/* Bits of container_config.namespaces, the namespaces the guest makes for the container. */
+enum container_namespace {
+	NAMESPACE_PID,
+	NAMESPACE_MOUNT,
+	NAMESPACE_IPC,
+	NAMESPACE_UTS,
+	NAMESPACE_CGROUP,
+	NAMESPACE_NETWORK,
+	NAMESPACE_USER,
+	NAMESPACE_TIME,
+	CONTAINER_NR_NAMESPACES,
+};
+
+/* "pid", "mount", …: static text. */
+const char *container_namespace_name(enum container_namespace type);
+
+struct container_config {
+	char *text;	   /* config.json as container_config_load() read it; else NULL */
+	char *oci_version; /* as config.json says it */
+
+	/* For the host. */
+	char *rootfs; /* absolute path */
+	bool has_readonly_rootfs;
+	char *netns_path;      /* network namespace to join; NULL: a new one */
+	char *cgroups_path;    /* as config.json says it; NULL: not given */
+	uint64_t memory_bytes; /* the VM's memory: whole MiB, MIN to MAX */
+	unsigned int nr_vcpus; /* 1 to CONTAINER_VCPUS_MAX */
+	json_t *annotations;   /* an object of strings, perhaps empty */
+
+	/* For host and guest. */
+	struct container_mount *mounts;
+	size_t nr_mounts;
+
+	/* For the guest. */
+	struct container_process process;
+	char *hostname, *domainname;   /* NULL: not given */
+	unsigned int namespaces;       /* bit per enum container_namespace */
+	unsigned long root_propagation; /* MS_… bits; 0: not given */
+	struct container_device *devices;
+	size_t nr_devices;
+	struct container_sysctl *sysctls;
+	size_t nr_sysctls;
+	struct text_list masked_paths;
+	struct text_list readonly_paths;
+
+	/* What was asked for and has no meaning in a virtual machine, a sentence each. */
+	struct text_list warnings;
+};
+
+/*
+ * Load and check config.json of the bundle whose directory @bundle_fd refers to and whose absolute
+ * path is @bundle_path. The root directory and the sources of binds must exist.
+ *
+ * Returns 0 and stores in *@ret what container_config_free() releases, or a negative errno value
+ * with an error that names the file and the field. A single error names every field that is
+ * refused because this version does not support it.
+ */
+int container_config_load(int bundle_fd, const char *bundle_path, struct container_config **ret,
+			  struct error *err);
+
+/*
+ * The same for the @size bytes at @text, without looking at any file: is_file stays false in every
+ * mount. @text need not be terminated.
+ */
+int container_config_parse(const char *text, size_t size, const char *bundle_path,
+			   struct container_config **ret, struct error *err);
+
+void container_config_free(struct container_config *config);
+
+/*
+ * Load and check the process object in the file at @path (exec --process) and fill @process, which
+ * container_process_clear() releases. @warnings gains what has no meaning.
+ */
+int container_process_load(const char *path, struct container_process *process,
+			   struct text_list *warnings, struct error *err);
+
+void container_process_clear(struct container_process *process);

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/oci/features.h"
+
+#include <ctype.h>
+#include <jansson.h>
+#include <sys/capability.h>
+
+#include "vmm/oci/container_config.h"
+#include "vmm/oci/mount_options.h"
+#include "vmm/oci/spec_version.h"
+
+/* Accepted with a warning, because the guest has nothing that they could name. */
+#define WITHOUT_MEANING                                                                            \
+	"process.apparmorProfile,process.selinuxLabel,linux.mountLabel,"                           \
+	"linux.resources.memory.swappiness"
+
+static json_t *build_mount_options(void)
+{
+	json_t *names = json_array();
+	size_t count;
+	const struct mount_option *options = mount_options(&count);
+
+	for (size_t i = 0; i < count; i++)
+		(void)json_array_append_new(names, json_string(options[i].name));
+	return names;
+}
+
+static json_t *build_namespaces(void)
+{
+	json_t *names = json_array();
+
+	for (unsigned int i = 0; i < CONTAINER_NR_NAMESPACES; i++)
+		if (i != NAMESPACE_USER)
+			(void)json_array_append_new(names,
+						    json_string(container_namespace_name(i)));
+	return names;
+}
+
+static json_t *build_capabilities(void)
+{
+	json_t *names = json_array();
+
+	for (cap_value_t i = 0; i < cap_max_bits(); i++) {
+		char *name = cap_to_name(i);
+
+		for (char *c = name; c && *c; c++)
+			*c = (char)toupper((unsigned char)*c);
+		if (name)
+			(void)json_array_append_new(names, json_string(name));
+		(void)cap_free(name);
+	}
+	return names;
+}
+
+static json_t *build_switch(bool is_enabled)
+{
+	return json_pack("{s:b}", "enabled", is_enabled);
+}
+
+static json_t *build_linux(void)
+{
+	return json_pack("{s:o, s:o, s:{s:b, s:b, s:b, s:b, s:b}, s:o, s:o, s:o, s:o, s:{s:o}, s:o}",
+			 "namespaces", build_namespaces(), "capabilities", build_capabilities(),
+			 "cgroup", "v1", false, "v2", false, "systemd", false, "systemdUser",
+			 false, "rdma", false, "seccomp", build_switch(false), "apparmor",
+			 build_switch(false), "selinux", build_switch(false), "intelRdt",
+			 build_switch(false), "mountExtensions", "idmap", build_switch(false),
+			 "netDevices", build_switch(false));
+}
+
+char *features_text(void)
+{
+	json_t *features = json_pack(
+		"{s:s, s:s, s:[], s:o, s:o, s:{s:s}, s:[]}", "ociVersionMin", OCI_SPEC_VERSION_MIN,
+		"ociVersionMax", OCI_SPEC_VERSION, "hooks", "mountOptions", build_mount_options(),
+		"linux", build_linux(), "annotations", "bulkhead.fields-without-meaning",
+		WITHOUT_MEANING, "potentiallyUnsafeConfigAnnotations");
+	char *text = features ? json_dumps(features, JSON_INDENT(4)) : NULL;
+
+	json_decref(features);
+	return text;
+}

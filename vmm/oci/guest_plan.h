@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * guest_plan.h - the JSON that tells guest-init what to make (guest-init/protocol.h)
+ *
+ * Trust: a plan is for the guest to read. It holds no host path, no annotation and no host setting.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "vmm/base/error.h"
+#include "vmm/oci/container_config.h"
+
+/*
+ * The "create" message for @config. On success *@ret is JSON text without line breaks, heap memory
+ * of the caller's, at most PROTOCOL_JSON_MAX bytes long.
+ */
+int container_config_guest_plan(const struct container_config *config,
+				const uint8_t entropy[CONTAINER_ENTROPY_SIZE], char **ret,
+				struct error *err);

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session.h - one container's life as the monitor sees it: from "the guest boots" to its exit code
+ *
+ *   state      entered when                       and then
+ *   BOOTING    the VM runs                        guest-init connects and says HELLO
+ *   CREATING   the plan is sent                   CREATED: the launcher is told; ERROR: failed
+ *   CREATED    the workload waits for its exec    `start` sends "start"
+ *   STARTING   start was asked for                STARTED or ERROR answers the caller
+ *   RUNNING    the workload runs                  EXITED
+ *   EXITED     the guest reported the end         output is drained, the loop stops
+ *
+ * The guest's end (a reset, a lost control connection) ends the session in every state.
+ *
+ * Thread: the event loop's.
+ * Trust:  the guest may send any frame in any state; one that does not fit ends the session.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "guest-init/protocol.h"
+#include "vmm/event/event_loop.h"
+#include "vmm/session/control_socket.h"
+#include "vmm/session/guest_channel.h"
+#include "vmm/session/relay.h"
+
+struct session_config {
+	const char *guest_plan; /* the "create" message, stays in place */
+	int stdio_fds[3];	/* -1 each when there is a terminal; taken */
+	int terminal_fd;	/* slave of a host pty, or -1; taken */
+	int control_fd;		/* listening control socket; borrowed */
+	/* Tell the launcher that the container is created. */
+	void (*on_created)(void *context);
+	void *context;
+};
+
+enum session_state {
+	SESSION_BOOTING,
+	SESSION_CREATING,
+	SESSION_CREATED,
+	SESSION_STARTING,
+	SESSION_RUNNING,
+	SESSION_EXITED,
+};
+
+#define SESSION_EXIT_CRASHED 137 /* the VM ended without the workload: as if killed */
+
+struct session {
+	enum session_state state;
+	struct event_loop *loop;
+	struct vsock *vsock;
+	struct session_config config;
+	struct guest_channel channel;
+	struct relay relays[PROTOCOL_NR_STREAMS];
+	struct control_server control;
+	struct control_client *start_client; /* waits for STARTED */
+	struct event_source signals;
+	int exit_code; /* as a shell shows it: 128 + N for signal N */
+	bool has_failed;
+	struct error failure; /* valid when has_failed */
+};
+
+extern const struct vsock_service session_vsock_service; /* its context is the session */
+
+/*
+ * Take the streams of @config and serve the control socket. @vsock was made with
+ * session_vsock_service and this session, and is live only once the guest runs.
+ */
+int session_init(struct session *session, const struct session_config *config,
+		 struct vsock *vsock, struct event_loop *loop, struct error *err);
+void session_fini(struct session *session);
+
+/* The VM is over without a word from guest-init; @text says why. Stops the loop. */
+void session_guest_ended(struct session *session, const char *text);
