@@ -12,6 +12,10 @@ BUILD := build
 VERSION := 0.1.0
 COMMIT := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
+# `make V=1` shows the commands themselves.
+Q := $(if $(V),,@)
+say = @printf '  %-7s %s\n' $(1) $(2)
+
 # --- compilers and flags -------------------------------------------------------------------------
 
 CC := gcc
@@ -55,33 +59,40 @@ rootfs: $(BUILD)/initramfs.cpio ## Build the initramfs around guest-init
 
 # --- host program and guest-init -----------------------------------------------------------------
 
-$(BUILD)/release/vmm/cli/version.o: COMMON += -DBULKHEAD_COMMIT='"$(COMMIT)"'
+$(BUILD)/release/vmm/cli/version.o: COMMON += -DBULKHEAD_VERSION='"$(VERSION)"' -DBULKHEAD_COMMIT='"$(COMMIT)"'
 
 $(BUILD)/release/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) $(RELEASE) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(COMMON) $(RELEASE) -MMD -MP -c $< -o $@
 
 $(BUILD)/asan/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) $(SANITIZE) $(GCC_WARNINGS) -MMD -MP -c $< -o $@
+	$(call say,ASAN,$<)
+	$(Q)$(CC) $(COMMON) $(SANITIZE) $(GCC_WARNINGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/clang/%.o: %.c
 	@mkdir -p $(@D)
-	$(CLANG) $(COMMON) -O2 $(CLANG_WARNINGS) -MMD -MP -c $< -o $@
+	$(call say,CLANG,$<)
+	$(Q)$(CLANG) $(COMMON) -O2 $(CLANG_WARNINGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
-	$(CLANG) $(COMMON) $(SANITIZE) $(CLANG_WARNINGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+	$(call say,FUZZ,$<)
+	$(Q)$(CLANG) $(COMMON) $(SANITIZE) $(CLANG_WARNINGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
 
 $(BUILD)/bulkhead: $(call objects,release,$(VMM_SOURCES))
-	$(CC) -pie $(LINK_HARDENING) $^ -o $@ $(LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -pie $(LINK_HARDENING) $^ -o $@ $(LIBS)
 
 $(BUILD)/guest-init: $(call objects,release,$(INIT_SOURCES))
-	$(CC) -static-pie -s $(LINK_HARDENING) $^ -o $@ -ljansson -lcap
+	$(call say,LINK,$@)
+	$(Q)$(CC) -static-pie -s $(LINK_HARDENING) $^ -o $@ -ljansson -lcap
 
 $(BUILD)/%/libbulkhead.a:
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)ar rcs $@ $^
 
 $(BUILD)/asan/libbulkhead.a: $(call objects,asan,$(VMM_LIB_SOURCES) $(INIT_LIB_SOURCES))
 $(BUILD)/fuzz/libbulkhead.a: $(call objects,fuzz,$(VMM_LIB_SOURCES) $(INIT_LIB_SOURCES))
@@ -103,16 +114,19 @@ $(BUILD)/initramfs.cpio: $(BUILD)/guest-init rootfs/build-initramfs.sh
 $(BUILD)/unit/%: $(BUILD)/asan/tests/unit/%.o $(call objects,asan,$(UNIT_HELPERS)) \
 		$(BUILD)/asan/libbulkhead.a
 	@mkdir -p $(@D)
-	$(CC) -fsanitize=address,undefined $^ -o $@ $(LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -fsanitize=address,undefined $^ -o $@ $(LIBS)
 
 $(BUILD)/fuzzers/%: $(BUILD)/fuzz/tests/fuzz/%.o $(call objects,fuzz,$(UNIT_HELPERS)) \
 		$(BUILD)/fuzz/libbulkhead.a
 	@mkdir -p $(@D)
-	$(CLANG) -fsanitize=fuzzer,address,undefined $^ -o $@ $(LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined $^ -o $@ $(LIBS)
 
 $(BUILD)/guest/%: tests/guest/%.c
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) -O2 $(GCC_WARNINGS) -static $< -o $@
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(COMMON) -O2 $(GCC_WARNINGS) -static $< -o $@
 
 .SECONDARY:
 

@@ -5,8 +5,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
-#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -14,13 +14,13 @@
 
 #include "guest-init/scope.h"
 
-#define TREE_LINKS_MAX 40   /* as in the kernel's own path walk */
-#define TREE_RETRIES_MAX 64 /* openat2(2) gives up when the tree is renamed under it */
+#define TREE_ROUNDS_MAX 256u /* directories created and links followed for one path */
+#define TREE_RETRIES_MAX 64u /* openat2(2) gives up when the tree is renamed under it */
 
 int container_tree_open(int root_fd, const char *path, int flags)
 {
 	struct open_how how = {
-		.flags = (uint64_t)flags | O_CLOEXEC,
+		.flags = (__u64)(unsigned int)flags | O_CLOEXEC,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
 
@@ -36,23 +36,25 @@ int container_tree_open(int root_fd, const char *path, int flags)
 }
 
 /*
- * The path that @path means when its first @prefix_len bytes are a symbolic link, the last
+ * Replace *@path by what it means when its first @prefix_len bytes are a symbolic link, the last
  * component of which is @name in @dir_fd.
  */
-static int tree_follow_link(int dir_fd, const char *name, const char *path, size_t prefix_len,
-			    char ret_path[PATH_MAX])
+static int tree_follow_link(int dir_fd, const char *name, size_t prefix_len, char **path)
 {
+	int parent_len = (int)(prefix_len - strlen(name));
 	char target[PATH_MAX];
-	size_t dir_len = prefix_len - strlen(name);
+	char *resolved;
 	ssize_t n = readlinkat(dir_fd, name, target, sizeof(target) - 1);
-	int len;
 
 	if (n < 0)
 		return -errno;
 	target[n] = 0;
-	len = snprintf(ret_path, PATH_MAX, "%.*s%s%s", target[0] == '/' ? 0 : (int)dir_len, path,
-		       target, path + prefix_len);
-	return len < PATH_MAX ? 0 : -ENAMETOOLONG;
+	if (asprintf(&resolved, "%.*s%s%s", target[0] == '/' ? 0 : parent_len, *path, target,
+		     *path + prefix_len) < 0)
+		return -ENOMEM;
+	free(*path);
+	*path = resolved;
+	return 0;
 }
 
 static int tree_make_entry(int dir_fd, const char *name, bool is_file)
@@ -66,69 +68,72 @@ static int tree_make_entry(int dir_fd, const char *name, bool is_file)
 }
 
 /*
- * Create the first missing component of @path. Returns 0 when it was created, or 1 when it turned
- * out to be a dangling link and @path was replaced by what it means.
+ * Create the component of *@path that lies in @dir_fd between @start and @end. When a dangling link
+ * is in its place *@path is replaced by what it means, and 1 is returned.
  */
-static int tree_make_first_missing(int root_fd, char path[PATH_MAX], bool is_file)
+static int tree_make_component(int dir_fd, char **path, size_t start, size_t end, bool is_file)
+{
+	bool is_last = !(*path)[end + strspn(*path + end, "/")];
+	AUTO_FREE char *name = strndup(*path + start, end - start);
+	int r;
+
+	if (!name)
+		return -ENOMEM;
+	r = tree_make_entry(dir_fd, name, is_file && is_last);
+	if (r != -EEXIST)
+		return r;
+	r = tree_follow_link(dir_fd, name, end, path);
+	return r ? r : 1;
+}
+
+static int tree_open_prefix(int root_fd, const char *path, size_t len)
+{
+	AUTO_FREE char *prefix = strndup(path, len);
+
+	return prefix ? container_tree_open(root_fd, prefix, O_PATH) : -ENOMEM;
+}
+
+/* Create the first component of *@path that is missing. Returns as tree_make_component(). */
+static int tree_make_first_missing(int root_fd, char **path, bool is_file)
 {
 	AUTO_CLOSE int dir_fd = container_tree_open(root_fd, "/", O_PATH | O_DIRECTORY);
 	size_t end = 0;
 
 	while (dir_fd >= 0) {
-		size_t start = end + strspn(path + end, "/");
-		char prefix[PATH_MAX];
-		const char *name = prefix + start;
+		size_t start = end + strspn(*path + end, "/");
 		int next_fd;
-		int r;
 
-		end = start + strcspn(path + start, "/");
-		memcpy(prefix, path, end);
-		prefix[end] = 0;
+		end = start + strcspn(*path + start, "/");
 		if (end == start)
 			return 0;
-		next_fd = container_tree_open(root_fd, prefix, O_PATH);
-		if (next_fd != -ENOENT) {
-			fd_close(&dir_fd);
-			dir_fd = next_fd;
-			continue;
-		}
-		r = tree_make_entry(dir_fd, name, is_file && !path[end + strspn(path + end, "/")]);
-		if (r == -EEXIST) {
-			char resolved[PATH_MAX];
-
-			r = tree_follow_link(dir_fd, name, path, end, resolved);
-			if (r)
-				return r;
-			memcpy(path, resolved, PATH_MAX);
-			return 1;
-		}
-		return r;
+		next_fd = tree_open_prefix(root_fd, *path, end);
+		if (next_fd == -ENOENT)
+			return tree_make_component(dir_fd, path, start, end, is_file);
+		fd_close(&dir_fd);
+		dir_fd = next_fd;
 	}
 	return dir_fd;
 }
 
 int container_tree_make(int root_fd, const char *path, bool is_file)
 {
-	unsigned int nr_links = 0;
-	char current[PATH_MAX];
+	AUTO_FREE char *current = strdup(path);
+	size_t nr_rounds = 0;
 
-	if (strlen(path) >= sizeof(current))
-		return -ENAMETOOLONG;
-	(void)stpncpy(current, path, sizeof(current));
-	/* Every round creates a component or follows a link: both are bounded. */
-	for (;;) {
+	if (!current)
+		return -ENOMEM;
+	/* A round creates a component or follows a link: more rounds than this are a loop of links. */
+	while (nr_rounds++ < TREE_ROUNDS_MAX) {
 		int fd = container_tree_open(root_fd, current, O_PATH);
 		int r;
 
 		if (fd != -ENOENT)
 			return fd;
-		r = tree_make_first_missing(root_fd, current, is_file);
+		r = tree_make_first_missing(root_fd, &current, is_file);
 		if (r < 0)
 			return r;
-		nr_links += (unsigned int)r;
-		if (nr_links > TREE_LINKS_MAX)
-			return -ELOOP;
 	}
+	return -ELOOP;
 }
 
 int container_tree_make_parent(int root_fd, const char *path, const char **ret_name)

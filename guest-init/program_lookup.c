@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,7 +22,7 @@ static int program_check(const char *path)
 	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) ? -errno : 0;
 }
 
-static int program_lookup_path(const char *path, char ret_path[PATH_MAX], struct failure *err)
+static int program_lookup_path(const char *path, char **ret_path, struct failure *err)
 {
 	int r = program_check(path);
 
@@ -29,9 +30,8 @@ static int program_lookup_path(const char *path, char ret_path[PATH_MAX], struct
 		return failure_set(err, -r, "exec: \"%s\"", path);
 	if (r)
 		return failure_set(err, -r, "exec: \"%s\": stat %s", path, path);
-	if (snprintf(ret_path, PATH_MAX, "%s", path) >= PATH_MAX)
-		return failure_set(err, ENAMETOOLONG, "exec: \"%s\"", path);
-	return 0;
+	*ret_path = strdup(path);
+	return *ret_path ? 0 : failure_set(err, ENOMEM, "exec: \"%s\"", path);
 }
 
 static const char *program_search_path(char *const env[])
@@ -42,8 +42,7 @@ static const char *program_search_path(char *const env[])
 	return "";
 }
 
-int program_lookup(const char *name, char *const env[], char ret_path[PATH_MAX],
-		   struct failure *err)
+int program_lookup(const char *name, char *const env[], char **ret_path, struct failure *err)
 {
 	const char *directory = program_search_path(env);
 
@@ -51,12 +50,16 @@ int program_lookup(const char *name, char *const env[], char ret_path[PATH_MAX],
 		return program_lookup_path(name, ret_path, err);
 	while (*name && *directory) {
 		size_t len = strcspn(directory, ":");
-		/* An empty entry is the working directory. */
-		int n = snprintf(ret_path, PATH_MAX, "%.*s/%s", len ? (int)len : 1,
-				 len ? directory : ".", name);
+		char *path;
 
-		if (n < PATH_MAX && !program_check(ret_path))
+		/* An empty entry is the working directory. */
+		if (asprintf(&path, "%.*s/%s", len ? (int)len : 1, len ? directory : ".", name) < 0)
+			return failure_set(err, ENOMEM, "exec: \"%s\"", name);
+		if (!program_check(path)) {
+			*ret_path = path;
 			return 0;
+		}
+		free(path);
 		directory += len + (directory[len] == ':');
 	}
 	(void)failure_invalid(err, "exec: \"%s\": executable file not found in $PATH", name);

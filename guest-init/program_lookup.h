@@ -7,14 +7,11 @@
  */
 #pragma once
 
-#include <limits.h>
-
 #include "guest-init/failure.h"
 
 /*
  * Find the program @name as execvp(3) would with the PATH of @env: a name with a slash is a path
- * (from the working directory), any other is looked for in PATH. Returns 0 with the path in
- * @ret_path, or a negative errno value.
+ * (from the working directory), any other is looked for in PATH. Returns 0 with the path as heap
+ * memory of the caller's, or a negative errno value.
  */
-int program_lookup(const char *name, char *const env[], char ret_path[PATH_MAX],
-		   struct failure *err);
+int program_lookup(const char *name, char *const env[], char **ret_path, struct failure *err);

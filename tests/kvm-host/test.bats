@@ -126,10 +126,15 @@ leftovers()
 }
 
 @test "something left in the background does not keep the run" {
-	run timeout 10 "$KVM_HOST" run --name "$NAME" -- sh -c 'sleep 1234 & echo started'
-	[ "$status" -eq 0 ]
+	run -0 timeout 10 "$KVM_HOST" run --name "$NAME" -- sh -c 'sleep 1234 & echo started'
 	[ "$output" = started ]
 	inside pkill -f 'sleep 123[4]'
+	run -0 timeout 10 "$KVM_HOST" run --name "$NAME" -- sh -c 'yes & sleep 0.5'
+}
+
+@test "a slow reader gets everything" {
+	run bash -c '"$KVM_HOST" run --name "$NAME" -- head -c 5M /dev/zero | (sleep 1; wc -c)'
+	[ "$output" = 5242880 ]
 }
 
 @test "five runs at once" {
@@ -201,14 +206,22 @@ leftovers()
 	[ "$status" -eq 0 ]
 }
 
-@test "/dev/kvm makes virtual machines" {
+@test "/dev/kvm runs a guest" {
 	run inside /usr/bin/python3 -c '
-import fcntl, os
+import ctypes, fcntl, mmap, os, struct
+CREATE_VM, SET_MEMORY, CREATE_VCPU, RUN = 0xAE01, 0x4020AE46, 0xAE41, 0xAE80
 kvm = os.open("/dev/kvm", os.O_RDWR)
-print(fcntl.ioctl(kvm, 0xAE00, 0))       # KVM_GET_API_VERSION
-vm = fcntl.ioctl(kvm, 0xAE01, 0)         # KVM_CREATE_VM
-print(fcntl.ioctl(vm, 0xAE41, 0) > vm)   # KVM_CREATE_VCPU'
-	[ "$output" = $'12\nTrue' ]
+assert fcntl.ioctl(kvm, 0xAE00, 0) == 12
+vm = fcntl.ioctl(kvm, CREATE_VM, 0)
+page = mmap.mmap(-1, 4096)
+page[0xff0] = 0xf4                       # hlt, where a processor starts
+address = ctypes.addressof(ctypes.c_char.from_buffer(page))
+fcntl.ioctl(vm, SET_MEMORY, struct.pack("IIQQQ", 0, 0, 0xfffff000, 4096, address))
+vcpu = fcntl.ioctl(vm, CREATE_VCPU, 0)
+state = mmap.mmap(vcpu, 4096)
+fcntl.ioctl(vcpu, RUN, 0)
+print("exit reason", struct.unpack_from("I", state, 8)[0])'
+	[ "$output" = "exit reason 5" ] # KVM_EXIT_HLT
 }
 
 @test "cgroups, overlays, modules and limits are there for engines" {

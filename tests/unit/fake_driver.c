@@ -83,6 +83,21 @@ uint64_t fake_used_size(uint16_t size)
 	return 6 + 8 * (uint64_t)size;
 }
 
+static void store16(struct fake_driver *driver, uint64_t gpa, uint16_t value)
+{
+	uint16_t *at = guest_memory_range(&driver->memory, (gpa_t){ gpa }, sizeof(value));
+
+	if (at)
+		__atomic_store_n(at, value, __ATOMIC_SEQ_CST);
+}
+
+static uint16_t load16(const struct fake_driver *driver, uint64_t gpa)
+{
+	const uint16_t *at = guest_memory_range(&driver->memory, (gpa_t){ gpa }, sizeof(*at));
+
+	return at ? __atomic_load_n(at, __ATOMIC_SEQ_CST) : 0;
+}
+
 uint32_t fake_driver_read(struct fake_driver *driver, uint64_t offset)
 {
 	uint32_t value = 0;
@@ -167,8 +182,8 @@ void fake_driver_reset(struct fake_driver *driver)
 	for (unsigned int i = 0; i < VIRTIO_DEVICE_MAX_QUEUES; i++) {
 		struct fake_queue *queue = &driver->queues[i];
 
-		memset(fake_driver_bytes(driver, queue->available, 4), 0, 4);
-		memset(fake_driver_bytes(driver, queue->used, 4), 0, 4);
+		store16(driver, queue->available + 2, 0);
+		store16(driver, queue->used + 2, 0);
 		queue->next_descriptor = 0;
 		queue->available_index = 0;
 		queue->used_index = 0;
@@ -208,26 +223,14 @@ void *fake_driver_bytes(const struct fake_driver *driver, uint64_t gpa, uint64_t
 	return bytes;
 }
 
-static void store16(struct fake_driver *driver, uint64_t gpa, uint16_t value)
-{
-	uint16_t *at = fake_driver_bytes(driver, gpa, sizeof(value));
-
-	__atomic_store_n(at, value, __ATOMIC_SEQ_CST);
-}
-
-static uint16_t load16(const struct fake_driver *driver, uint64_t gpa)
-{
-	const uint16_t *at = fake_driver_bytes(driver, gpa, sizeof(*at));
-
-	return __atomic_load_n(at, __ATOMIC_SEQ_CST);
-}
-
 void fake_driver_set_descriptor(struct fake_driver *driver, unsigned int queue, uint16_t index,
 				uint64_t gpa, uint32_t len, uint16_t flags, uint16_t next)
 {
 	uint64_t at = driver->queues[queue].descriptors + sizeof(struct vring_desc) * index;
-	uint64_t *words = fake_driver_bytes(driver, at, sizeof(struct vring_desc));
+	uint64_t *words = guest_memory_range(&driver->memory, (gpa_t){ at }, sizeof(struct vring_desc));
 
+	if (!words)
+		return;
 	__atomic_store_n(&words[0], gpa, __ATOMIC_RELAXED);
 	__atomic_store_n(&words[1], len | (uint64_t)flags << 32 | (uint64_t)next << 48,
 			 __ATOMIC_RELAXED);
@@ -311,11 +314,11 @@ bool fake_driver_take_used(struct fake_driver *driver, unsigned int queue, uint3
 {
 	struct fake_queue *fake = &driver->queues[queue];
 	struct vring_used_elem element;
-	uint64_t at = fake->used + 4 + sizeof(element) * (uint64_t)(fake->used_index % fake->size);
+	gpa_t at = { fake->used + 4 + sizeof(element) * (uint64_t)(fake->used_index % fake->size) };
 
-	if (load16(driver, fake->used + 2) == fake->used_index)
+	if (load16(driver, fake->used + 2) == fake->used_index ||
+	    guest_memory_read(&driver->memory, at, &element, sizeof(element)) < 0)
 		return false;
-	memcpy(&element, fake_driver_bytes(driver, at, sizeof(element)), sizeof(element));
 	fake->used_index++;
 	*ret_id = element.id;
 	*ret_len = element.len;

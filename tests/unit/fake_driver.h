@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fake_driver.h - the guest's side of a virtio device, in a box: a driver that follows the
- * specification, the primitives to break each of its rules, and an interpreter that makes a
- * fuzzer's bytes a program of both
+ * specification, and the primitives to break each of its rules
  *
  * Guest memory has an inaccessible page on each side of each region, so that a device that
  * touches one byte outside dies at once. Nothing here looks at the device except through its
@@ -79,7 +78,7 @@ void fake_driver_describe(const struct fake_driver *driver, unsigned int index,
 uint64_t fake_driver_alloc(struct fake_driver *driver, uint32_t len);
 void *fake_driver_bytes(const struct fake_driver *driver, uint64_t gpa, uint64_t len);
 
-/* Raw ring writes; @index may be any number for which the write stays in RAM. */
+/* Raw ring accesses with any number; those outside RAM are lost. */
 void fake_driver_set_descriptor(struct fake_driver *driver, unsigned int queue, uint16_t index,
 				uint64_t gpa, uint32_t len, uint16_t flags, uint16_t next);
 void fake_driver_set_available_index(struct fake_driver *driver, unsigned int queue,
@@ -110,19 +109,3 @@ uint64_t fake_driver_take_interrupts(struct fake_driver *driver);
 
 /* Deliver events until there are none, or @max_events were. Returns how many were delivered. */
 unsigned int fake_driver_run(struct fake_driver *driver, unsigned int max_events);
-
-/* The bytes of a fuzzer, taken from the front; zeroes when they are used up. */
-struct fake_program {
-	const uint8_t *bytes;
-	size_t len;
-};
-
-uint8_t fake_program_byte(struct fake_program *program);
-uint32_t fake_program_word(struct fake_program *program);
-/* A number worth trying: 0, 1, around @limit, around powers of two, all ones, or anything. */
-uint64_t fake_program_number(struct fake_program *program, uint64_t limit);
-/* An address worth trying, for a range of @len: both ends of each region, windows, wrapping. */
-uint64_t fake_program_address(struct fake_program *program, uint64_t len);
-
-/* Carry out one step, honest or hostile, that the next bytes choose. */
-void fake_driver_step(struct fake_driver *driver, struct fake_program *program);

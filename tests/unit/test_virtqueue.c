@@ -549,7 +549,7 @@ static void *rewrite_descriptor(void *stop)
 	while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED)) {
 		fake_driver_set_descriptor(&driver, 0, 0, FAKE_BUFFERS, 8, WRITE, 0);
 		fake_driver_set_descriptor(&driver, 0, 0, LAST_LOW, UINT32_MAX, NEXT, 0xffff);
-		fake_driver_set_descriptor(&driver, 0, 0, UINT64_MAX, 1, NEXT, 0);
+		fake_driver_set_descriptor(&driver, 0, 0, UINT64_MAX, 1, NEXT, 0xffff);
 	}
 	return NULL;
 }

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "vmm/base/fd.h"
-#include "vmm/base/file_io.h"
 #include "vmm/base/log.h"
 #include "vmm/cli/images.h"
 #include "vmm/cli/pid_file.h"
@@ -127,20 +126,13 @@ static int record(struct container_state *state, const struct preparation *prepa
 		  struct error *err)
 {
 	const struct container_state_record fields = {
+		.config_text = preparation->config->text,
 		.bundle = preparation->bundle,
 		.rootfs = preparation->config->rootfs,
 		.annotations = preparation->config->annotations,
 	};
-	AUTO_FREE char *text = NULL;
-	size_t size = 0;
-	int r = container_state_init(state, &fields, 0, err);
 
-	if (!r)
-		r = file_load(preparation->bundle_fd, CONTAINER_CONFIG_NAME,
-			      CONTAINER_CONFIG_SIZE_MAX, &text, &size, err);
-	if (!r)
-		r = file_replace(state->dir_fd, CONTAINER_CONFIG_NAME, text, size, err);
-	return r;
+	return container_state_init(state, &fields, 0, err);
 }
 
 static int open_terminal(struct creation *creation, const struct preparation *preparation,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -64,9 +65,16 @@ static int bind_mount(int root_fd, const struct container_mount *mount, struct e
 	return r < 0 ? error_set(err, -r, "bind '%s'", mount->source) : 0;
 }
 
+/* File systems of the guest below which other things get mounted. */
+static bool has_mounts_below(const struct container_mount *mount)
+{
+	return strcmp(mount->type, "tmpfs") == 0 || strcmp(mount->type, "sysfs") == 0 ||
+	       strcmp(mount->type, "proc") == 0;
+}
+
 /*
- * An empty tmpfs where the guest will have one, so that the mount points of what is bound below
- * are made in it and not in the rootfs. It looks like the directory it covers, since the guest
+ * An empty tmpfs where the guest will have a file system of its own, so that the mount points of
+ * what is mounted below are made in it and not in the rootfs. It looks like the directory it covers, since the guest
  * takes owner and mode of its own tmpfs from there.
  */
 static int cover_with_tmpfs(int target_fd, struct error *err)
@@ -102,8 +110,8 @@ static int make_guest_mount_point(int root_fd, const struct container_mount *mou
 
 	if (target < 0)
 		return target;
-	if (strcmp(mount->type, "tmpfs") != 0 || mount->copies_up)
-		return 0;
+	if (!has_mounts_below(mount) || mount->copies_up)
+		return 0; /* what is copied up must stay visible */
 	return cover_with_tmpfs(target, err);
 }
 

@@ -13,7 +13,7 @@
 #define PATH_SIZE 512	    /* of a field's path in an error text; longer ones are cut off */
 #define SHOWN_SIZE 128	    /* of a value in an error text; longer ones are cut off */
 #define NAME_SHOWN 64	    /* characters of a member's name in a path */
-#define REAL_EXACT 0x1p53   /* the integers up to here are exact as a double */
+#define REAL_EXACT 0x1p53   /* below, every integer is exact as a double */
 #define REAL_U64_MAX 0x1p64 /* what 18446744073709551615 becomes as a double */
 
 /* What a file says may be anything; an error is plain text. */
@@ -31,7 +31,7 @@ json_t *json_text_parse(const char *file, const char *text, size_t size, struct 
 
 	/*
 	 * "Unlimited" may be written as 18446744073709551615, which the library's integers cannot
-	 * hold. As reals such a file's integers are exact up to 2^53 and refused beyond.
+	 * hold. As reals such a file's integers are exact below 2^53 and refused beyond.
 	 */
 	if (!value && json_error_code(&e) == json_error_numeric_overflow)
 		value = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL,
@@ -201,7 +201,7 @@ static bool exact_integer(const json_t *value, int64_t *ret)
 		return true;
 	}
 	real = json_real_value(value);
-	if (real < -REAL_EXACT || real > REAL_EXACT)
+	if (real <= -REAL_EXACT || real >= REAL_EXACT)
 		return false;
 	*ret = (int64_t)real;
 	return (double)*ret == real;

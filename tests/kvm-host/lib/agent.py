@@ -55,7 +55,6 @@ class Run:
             ch.STDOUT: ch.Source(port, number, ch.STDOUT, from_stdout),
             ch.STDERR: ch.Source(port, number, ch.STDERR, from_stderr),
         }
-        self.exit_code = None
 
     @staticmethod
     def _pipe():
@@ -89,34 +88,19 @@ class Run:
 
     def kill(self, number):
         """Send a signal to the process group; SIGKILL to all that descends from it."""
-        if self.exit_code is None:
-            try:
-                os.killpg(self.pid, number)
-            except ProcessLookupError:
-                pass  # not yet the leader of a group
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:
+            pass  # not yet the leader of a group
         if number == signal.SIGKILL:
             write_file(f"{self.cgroup}/cgroup.kill", "1")
 
-    def finished(self):
-        """Whether the command ended and all that it wrote has been sent.
-
-        What it left behind in the background may hold its pipes open; that is not waited for.
-        """
-        if self.exit_code is None:
-            return False
-        for source in self.outputs.values():
-            while source.wants_read() and source.pump():
-                pass
-        return all(self._drained(source) for source in self.outputs.values())
-
-    @staticmethod
-    def _drained(source):
-        return source.fd < 0 or source.credit > 0
-
-    def close(self):
+    def finish(self, exit_code):
+        """The command ended: send what it wrote, and how it ended."""
         self.stdin.close()
         for source in self.outputs.values():
-            source.close()
+            source.finish()
+        self.port.send(ch.EXIT, self.number, ch.NUMBER.pack(exit_code))
 
 
 class Agent:
@@ -124,7 +108,7 @@ class Agent:
 
     def __init__(self):
         self.port = ch.Channel(open_port())
-        self.runs = {}
+        self.runs = {}  # by number
         self.old_cgroups = set()
         self.wakeup, signal_writer = os.pipe()
         os.set_blocking(self.wakeup, False)
@@ -141,20 +125,20 @@ class Agent:
                     self._reap()
                 else:
                     handle()
-            self._finish_runs()
 
     def _wait(self):
         """Wait for events. Returns what is ready: file descriptor and what to call."""
         poll = select.poll()
         handles = {self.wakeup: None, self.port.fd: self._on_port}
         poll.register(self.wakeup, select.POLLIN)
-        poll.register(self.port.fd, select.POLLIN | (select.POLLOUT if self.port.wants_write() else 0))
+        full = self.port.wants_write()
+        poll.register(self.port.fd, select.POLLIN | (select.POLLOUT if full else 0))
         for run in self.runs.values():
             if run.stdin.wants_write():
                 handles[run.stdin.fd] = run.stdin.pump
                 poll.register(run.stdin.fd, select.POLLOUT)
             for source in run.outputs.values():
-                if source.wants_read() and not self.port.wants_write():
+                if source.wants_read() and not full:
                     handles[source.fd] = source.pump
                     poll.register(source.fd, select.POLLIN)
         return [(fd, handles[fd]) for fd, _ in poll.poll()]
@@ -189,29 +173,23 @@ class Agent:
 
     def _reap(self):
         """Collect every child that ended, adopted ones included."""
-        while True:
-            try:
-                os.read(self.wakeup, 512)
-            except BlockingIOError:
-                pass
+        os.read(self.wakeup, 512)
+        pid = -1
+        while pid:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 return
-            if not pid:
-                return
-            code = os.waitstatus_to_exitcode(status)
-            for run in self.runs.values():
-                if run.pid == pid:
-                    run.exit_code = code if code >= 0 else 128 - code
+            for run in [run for run in self.runs.values() if run.pid == pid]:
+                code = os.waitstatus_to_exitcode(status)
+                run.finish(code if code >= 0 else 128 - code)
+                self._forget(run)
 
-    def _finish_runs(self):
-        for run in [run for run in self.runs.values() if run.finished()]:
-            self.port.send(ch.EXIT, run.number, ch.NUMBER.pack(run.exit_code))
-            run.close()
-            del self.runs[run.number]
-            self.old_cgroups.add(run.cgroup)
-            self.old_cgroups = {path for path in self.old_cgroups if not removed(path)}
+    def _forget(self, run):
+        """Drop a run, and the cgroups of it and earlier ones in which nothing is left."""
+        del self.runs[run.number]
+        self.old_cgroups.add(run.cgroup)
+        self.old_cgroups = {path for path in self.old_cgroups if not removed(path)}
 
 
 def write_file(path, text):

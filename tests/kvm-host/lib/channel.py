@@ -5,13 +5,16 @@ The same frames travel between `kvm-host run` and the supervisor (a unix
 socket, one run each) and between the supervisor and the agent inside the host
 (a virtio-serial port, all runs). The supervisor only routes: streams and their
 credit are a matter between the two ends, so that a slow reader of one run
-never holds up another, and nobody buffers more than WINDOW bytes per stream.
+never holds up another, and nobody buffers more of a stream than WINDOW and, when
+a command has ended, what was left in its pipe.
 """
 
 import collections
+import fcntl
 import marshal
 import os
 import struct
+import termios
 
 HEADER = struct.Struct("!BII")  # kind, run number, payload length
 CHUNK = 128 << 10               # most payload in one frame
@@ -131,6 +134,17 @@ class Source:
         self.credit += count
         if not count:
             self.close()
+
+    def finish(self):
+        """Send what a pipe holds right now, whatever the credit, and close it."""
+        if self.fd < 0:
+            return
+        left = struct.unpack("i", fcntl.ioctl(self.fd, termios.FIONREAD, bytes(4)))[0]
+        while left > 0:
+            data = os.read(self.fd, min(CHUNK, left))
+            self.channel.send(self.kind, self.run, data)
+            left -= len(data)
+        self.close()
 
     def close(self):
         if self.fd >= 0:

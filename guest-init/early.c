@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "guest-init/early.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/random.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "guest-init/scope.h"
+
+#define ENTROPY_SIZE_MAX 256u
+
+/* struct rand_pool_info with room for the bytes. */
+struct entropy_pool {
+	int nr_bits;
+	int size;
+	uint8_t bytes[ENTROPY_SIZE_MAX];
+};
+_Static_assert(offsetof(struct entropy_pool, bytes) == sizeof(struct rand_pool_info),
+	       "the bytes follow the head");
+
+void early_block_signals(void)
+{
+	sigset_t all;
+
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
+static int early_mount_one(const char *type, const char *path, struct failure *err)
+{
+	if (mkdir(path, 0755) && errno != EEXIST)
+		return failure_set(err, errno, "create %s", path);
+	if (mount(type, path, type, MS_NOSUID | MS_NOEXEC, NULL))
+		return failure_set(err, errno, "mount %s", path);
+	return 0;
+}
+
+int early_mount(struct failure *err)
+{
+	int r = early_mount_one("devtmpfs", "/dev", err);
+	int fd;
+
+	if (!r)
+		r = early_mount_one("proc", "/proc", err);
+	if (r)
+		return r;
+	do {
+		fd = open("/dev/null", O_RDWR);
+		if (fd < 0)
+			return failure_set(err, errno, "open /dev/null");
+	} while (fd <= STDERR_FILENO);
+	(void)close(fd);
+	return 0;
+}
+
+static int early_hex_digit(char digit)
+{
+	if (!isxdigit((unsigned char)digit))
+		return -1;
+	return isdigit((unsigned char)digit) ? digit - '0' : tolower((unsigned char)digit) - 'a' + 10;
+}
+
+int early_mix_entropy(const char *entropy, struct failure *err)
+{
+	AUTO_CLOSE int fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
+	size_t size = strlen(entropy) / 2;
+	struct entropy_pool pool = {.nr_bits = (int)(size * 8), .size = (int)size};
+
+	if (strlen(entropy) % 2 || size > sizeof(pool.bytes))
+		return failure_invalid(err, "entropy of %zu digits", strlen(entropy));
+	for (size_t i = 0; i < size; i++) {
+		int high = early_hex_digit(entropy[2 * i]);
+		int low = early_hex_digit(entropy[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return failure_invalid(err, "entropy is not made of hex digits");
+		pool.bytes[i] = (uint8_t)(high << 4 | low);
+	}
+	if (fd < 0 || ioctl(fd, RNDADDENTROPY, &pool) || ioctl(fd, RNDRESEEDCRNG))
+		return failure_set(err, errno, "mix in entropy");
+	explicit_bzero(&pool, sizeof(pool));
+	return 0;
+}
+
+void early_die(const struct failure *err)
+{
+	int fd = open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)dprintf(fd, "guest-init: %s\n", err->text);
+	exit(1);
+}
+
+void early_reboot(void)
+{
+	(void)reboot(RB_AUTOBOOT);
+	exit(1);
+}

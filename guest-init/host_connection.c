@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "guest-init/host_connection.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include <linux/vm_sockets.h>
+
+#include "guest-init/scope.h"
+
+int host_connection_open(uint32_t port, struct failure *err)
+{
+	const struct sockaddr_vm address = {
+		.svm_family = AF_VSOCK,
+		.svm_cid = VMADDR_CID_HOST,
+		.svm_port = port,
+	};
+	AUTO_CLOSE int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)))
+		return failure_set(err, errno, "connect to port %u of the host", port);
+	return fd_take(&fd);
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* host_connection.h - vsock connections from the guest to its monitor */
+#pragma once
+
+#include <stdint.h>
+
+#include "guest-init/failure.h"
+
+/* Connect to @port of the host. Returns a blocking stream socket or a negative errno value. */
+int host_connection_open(uint32_t port, struct failure *err);

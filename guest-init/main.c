@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * main.c - the stages of the guest's PID 1
+ *
+ * It prints nothing unless it has to give up; what there is to say goes over the control
+ * connection. See protocol.h for the conversation and supervisor.c for the life of a container.
+ */
+#include <jansson.h>
+
+#include "guest-init/early.h"
+#include "guest-init/host_connection.h"
+#include "guest-init/protocol.h"
+#include "guest-init/supervisor.h"
+
+int main(void)
+{
+	struct failure err;
+	int control_fd;
+
+	early_block_signals();
+	/* Hash tables of trusted messages: without this the library asks the kernel for a seed. */
+	json_object_seed(1);
+	if (early_mount(&err))
+		early_die(&err);
+	control_fd = host_connection_open(PROTOCOL_PORT_CONTROL, &err);
+	if (control_fd < 0 || supervisor_run(control_fd, &err))
+		early_die(&err);
+	early_reboot();
+}

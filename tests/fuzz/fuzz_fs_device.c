@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The file system device between a hostile driver and a hostile file server. */
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "tests/unit/fake_driver.h"
+#include "tests/unit/fake_program.h"
+#include "vmm/base/bug.h"
+#include "vmm/base/fd.h"
+#include "vmm/base/log.h"
+#include "vmm/virtio/fs.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct fake_driver driver;
+static struct fs_channel monitor_end;
+static struct fs_channel server_end;
+static struct fs fs;
+static unsigned int nr_server_gone;
+
+static void on_server_gone(void *context)
+{
+	(void)context;
+	nr_server_gone++;
+}
+
+/* A request whose header is right, or nearly. */
+static void send_request(struct fake_program *program)
+{
+	unsigned int queue = fake_program_byte(program) % 2;
+	uint32_t len = (uint32_t)fake_program_number(program, 256);
+	struct fake_buffer readable = { FAKE_BUFFERS, len };
+	struct fake_buffer writable = { FAKE_BUFFERS + 0x1000, 0 };
+	struct fuse_in_header header = { .len = len, .unique = 7 };
+
+	if (fake_program_byte(program) % 8 == 0)
+		header.len = fake_program_word(program);
+	writable.len = (uint32_t)fake_program_number(program, 64);
+	memcpy(fake_driver_bytes(&driver, FAKE_BUFFERS, sizeof(header)), &header, sizeof(header));
+	(void)fake_driver_add(&driver, queue, &readable, 1, &writable, writable.len > 0);
+	fake_driver_kick(&driver, queue);
+}
+
+/* What the file server gets is whole, and says so itself. */
+static void take_request(struct fs_channel_message *message)
+{
+	struct fuse_in_header header;
+
+	if (fs_channel_receive(&server_end, message) != 1)
+		return;
+	memcpy(&header, fs_channel_request(&server_end, message->slot), sizeof(header));
+	BUG_ON(header.len != message->len || header.len < sizeof(header));
+}
+
+static void step_server(struct fake_program *program)
+{
+	static struct fs_channel_message taken;
+	static const uint8_t noise[16];
+	struct fs_channel_message message;
+
+	if (server_end.socket_fd < 0)
+		return;
+	take_request(&taken);
+	message = taken;
+	switch (fake_program_byte(program) % 16) {
+	case 0:
+		fd_close(&server_end.socket_fd);
+		return;
+	case 1:
+		message.slot = (uint32_t)fake_program_number(program, FS_CHANNEL_SLOTS);
+		break;
+	case 2:
+		(void)send(server_end.socket_fd, noise, fake_program_byte(program) % sizeof(noise),
+			   MSG_DONTWAIT | MSG_NOSIGNAL);
+		return;
+	default:
+		break;
+	}
+	message.len = (uint32_t)fake_program_number(program, 64);
+	(void)send(server_end.socket_fd, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void set_up(void)
+{
+	struct error err;
+
+	nr_server_gone = 0;
+	fake_driver_init(&driver);
+	BUG_ON(fs_channel_create(&monitor_end, &server_end, &err) < 0);
+	BUG_ON(fs_channel_map(&monitor_end, &err) < 0 || fs_channel_map(&server_end, &err) < 0);
+	BUG_ON(fcntl(server_end.socket_fd, F_SETFL, O_NONBLOCK) < 0);
+	BUG_ON(fs_init(&fs, "rootfs", &monitor_end, on_server_gone, NULL, &driver.memory,
+		       &driver.loop, driver.interrupt_fd, &err) < 0);
+	driver.device = &fs.device;
+	(void)fake_driver_start(&driver);
+}
+
+static void tear_down(void)
+{
+	fs_fini(&fs, &driver.loop);
+	fs_channel_close(&monitor_end);
+	fs_channel_close(&server_end);
+	fake_driver_fini(&driver);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	struct error err;
+
+	(void)argc;
+	(void)argv;
+	return log_open("/dev/null", false, false, &err);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fake_program program = { data, size };
+
+	set_up();
+	while (!fake_program_is_done(&program)) {
+		switch (fake_program_byte(&program) % 4) {
+		case 0:
+			send_request(&program);
+			break;
+		case 1:
+			step_server(&program);
+			break;
+		case 2:
+			(void)fake_driver_run(&driver, 4);
+			break;
+		default:
+			fake_program_step(&program, &driver);
+			break;
+		}
+		BUG_ON(nr_server_gone > 1);
+	}
+	tear_down();
+	return 0;
+}
