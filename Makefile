@@ -50,7 +50,8 @@ GUEST_PROGRAMS := $(patsubst tests/guest/%.c,%,$(sort $(wildcard tests/guest/*.c
 # Each variant of the objects has a directory of its own: release, asan, fuzz, clang.
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
-.PHONY: all host guest-init kernel rootfs demo test unit lint fuzz clang install clean help packages
+.PHONY: all host guest-init kernel rootfs demo test unit unit-programs guest-programs fuzzers fuzz \
+	clang lint install clean help
 
 all: host guest-init kernel rootfs ## Build everything
 host: $(BUILD)/bulkhead ## Build the host program
@@ -130,11 +131,40 @@ $(BUILD)/guest/%: tests/guest/%.c
 
 .SECONDARY:
 
-unit: $(addprefix $(BUILD)/unit/,$(UNIT_TESTS)) ## Run the unit tests (ASan, UBSan; no KVM)
+unit: $(addprefix $(BUILD)/unit/,$(UNIT_TESTS)) ## Run the unit tests (ASan, UBSan; no KVM needed)
 	tests/run-unit $^
 
 guest-programs: $(addprefix $(BUILD)/guest/,$(GUEST_PROGRAMS))
 fuzzers: $(addprefix $(BUILD)/fuzzers/,$(FUZZERS))
-clang: $(call objects,clang,$(VMM_SOURCES) $(INIT_SOURCES)) ## Compile everything with clang's warnings
+clang: $(call objects,clang,$(VMM_SOURCES) $(INIT_SOURCES))
+
+fuzz: fuzzers ## Fuzz every target for FUZZ_SECONDS (default 60)
+	tests/run-fuzz $(FUZZ_SECONDS) $(addprefix $(BUILD)/fuzzers/,$(FUZZERS))
+
+lint: clang ## Formatting, layers, headers, shellcheck, cppcheck, clang-tidy
+	tests/lint/run
+
+test: ## Install what is missing, build, and run every test
+	@tests/install-packages
+	@$(MAKE) --no-print-directory -j2 all unit-programs guest-programs fuzzers clang
+	@tests/run
+
+unit-programs: $(addprefix $(BUILD)/unit/,$(UNIT_TESTS))
+
+demo: ## Install what is missing, build, and run a container
+	@tests/install-packages
+	@$(MAKE) --no-print-directory -j2 all
+	@tests/demo
+
+install: all ## Install below DESTDIR/PREFIX (default /usr/local)
+	install -D -m 755 $(BUILD)/bulkhead $(DESTDIR)$(PREFIX)/bin/bulkhead
+	install -D -m 644 $(BUILD)/vmlinux $(DESTDIR)$(PREFIX)/lib/bulkhead/vmlinux
+	install -D -m 644 $(BUILD)/initramfs.cpio $(DESTDIR)$(PREFIX)/lib/bulkhead/initramfs.cpio
+
+clean: ## Remove everything built here (not the kernel cache)
+	rm -rf $(BUILD)
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

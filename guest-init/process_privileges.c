@@ -63,8 +63,16 @@ static int privileges_set_capabilities(const struct plan_capabilities *plan, str
 	return r;
 }
 
-static int privileges_raise_ambient(uint64_t ambient, struct failure *err)
+/*
+ * A capability can only be ambient while it is permitted and inheritable (capabilities(7)).
+ * Configurations name others all the same, and runtimes pass over them.
+ */
+static int privileges_raise_ambient(const struct plan_capabilities *capabilities,
+				    struct failure *err)
 {
+	uint64_t ambient = capabilities->ambient & capabilities->permitted &
+			   capabilities->inheritable;
+
 	for (cap_value_t cap = 0; cap <= CAP_LAST_CAP; cap++) {
 		if (mask_has(ambient, cap) && cap_set_ambient(cap, CAP_SET))
 			return failure_set(err, errno,
@@ -82,7 +90,7 @@ int process_privileges_apply(const struct plan_process *process, struct failure 
 	if (!r)
 		r = privileges_set_capabilities(&process->capabilities, err);
 	if (!r)
-		r = privileges_raise_ambient(process->capabilities.ambient, err);
+		r = privileges_raise_ambient(&process->capabilities, err);
 	if (!r && process->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		r = failure_set(err, errno, "process.noNewPrivileges");
 	return r;

@@ -6,10 +6,10 @@
 
 #define SHARED_TREE_TAG "root"
 #define SHARED_TREE_PATH "/tree"
-#define SHARED_TREE_ROOT "/root" /* where a container's root is built from the tree */
+#define SHARED_TREE_ROOT "/container" /* where a container's root is built from the tree */
 
 /* Mount the tree at SHARED_TREE_PATH, and make the directory for the root. */
 int shared_tree_mount(struct failure *err);
 
-/* Write back what is dirty, so that the host has it, and let go of the tree. */
+/* Let go of the tree, once no process uses it. */
 void shared_tree_unmount(void);

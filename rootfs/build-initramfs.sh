@@ -9,7 +9,7 @@
 set -eu
 export LC_ALL=C
 
-directories="container dev proc sys"
+directories="dev proc sys"
 
 die() {
 	echo "initramfs: $*" >&2

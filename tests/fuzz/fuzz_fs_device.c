@@ -21,6 +21,9 @@ static struct fs_channel monitor_end;
 static struct fs_channel server_end;
 static struct fs fs;
 static unsigned int nr_server_gone;
+static struct fs_channel_message taken; /* by the file server, last */
+static bool is_answered;		/* @taken was */
+static bool is_server_honest;		/* so far */
 
 static void on_server_gone(void *context)
 {
@@ -45,43 +48,55 @@ static void send_request(struct fake_program *program)
 	fake_driver_kick(&driver, queue);
 }
 
-/* What the file server gets is whole, and says so itself. */
-static void take_request(struct fs_channel_message *message)
+/* What an honest file server gets is whole, and says so itself. */
+static void take_request(void)
 {
 	struct fuse_in_header header;
 
-	if (fs_channel_receive(&server_end, message) != 1)
+	if (fs_channel_receive(&server_end, &taken) != 1)
 		return;
-	memcpy(&header, fs_channel_request(&server_end, message->slot), sizeof(header));
-	BUG_ON(header.len != message->len || header.len < sizeof(header));
+	is_answered = false;
+	memcpy(&header, fs_channel_request(&server_end, taken.slot), sizeof(header));
+	BUG_ON(is_server_honest && (header.len != taken.len || header.len < sizeof(header)));
+}
+
+static void send_message(const void *message, size_t len)
+{
+	(void)send(server_end.socket_fd, message, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static void step_server(struct fake_program *program)
 {
-	static struct fs_channel_message taken;
 	static const uint8_t noise[16];
-	struct fs_channel_message message;
+	struct fs_channel_message answer;
 
 	if (server_end.socket_fd < 0)
 		return;
-	take_request(&taken);
-	message = taken;
 	switch (fake_program_byte(program) % 16) {
 	case 0:
 		fd_close(&server_end.socket_fd);
 		return;
-	case 1:
-		message.slot = (uint32_t)fake_program_number(program, FS_CHANNEL_SLOTS);
-		break;
+	case 1: /* anything */
+		is_server_honest = false;
+		answer.slot = (uint32_t)fake_program_number(program, FS_CHANNEL_SLOTS);
+		answer.len = (uint32_t)fake_program_number(program, 64);
+		send_message(&answer, sizeof(answer));
+		return;
 	case 2:
-		(void)send(server_end.socket_fd, noise, fake_program_byte(program) % sizeof(noise),
-			   MSG_DONTWAIT | MSG_NOSIGNAL);
+		is_server_honest = false;
+		send_message(noise, fake_program_byte(program) % sizeof(noise));
 		return;
 	default:
-		break;
+		if (is_answered)
+			take_request();
+		if (is_answered)
+			return;
+		is_answered = true;
+		answer.slot = taken.slot;
+		answer.len = (uint32_t)fake_program_number(program, 64);
+		send_message(&answer, sizeof(answer));
+		return;
 	}
-	message.len = (uint32_t)fake_program_number(program, 64);
-	(void)send(server_end.socket_fd, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static void set_up(void)
@@ -89,6 +104,8 @@ static void set_up(void)
 	struct error err;
 
 	nr_server_gone = 0;
+	is_answered = true;
+	is_server_honest = true;
 	fake_driver_init(&driver);
 	BUG_ON(fs_channel_create(&monitor_end, &server_end, &err) < 0);
 	BUG_ON(fs_channel_map(&monitor_end, &err) < 0 || fs_channel_map(&server_end, &err) < 0);

@@ -323,7 +323,8 @@ static json_t *restore_integers(json_t *value)
 		(void)json_object_set_new_nocheck(value, name, restore_integers(member));
 	json_array_foreach(value, index, member)
 		(void)json_array_set_new(value, index, restore_integers(member));
-	if (json_is_real(value) && json_real_value(value) < 0x1p62 &&
+	if (json_is_real(value) && json_real_value(value) > -0x1p62 &&
+	    json_real_value(value) < 0x1p62 &&
 	    (double)(json_int_t)json_real_value(value) == json_real_value(value))
 		return json_integer((json_int_t)json_real_value(value));
 	return json_incref(value);

@@ -540,7 +540,8 @@ static void test_header_is_fetched_once(void)
 
 	set_up();
 	is_int(pthread_create(&thread, NULL, rewrite_length, &stop), 0);
-	for (unsigned int i = 0; i < 5000; i++) {
+	/* The other processor may be slow to start, or be taken away at a bad moment. */
+	for (unsigned int i = 0; i < 1000000 && nr_taken < 2000; i++) {
 		struct fs_channel_message message;
 		struct fuse_in_header header;
 
@@ -562,7 +563,7 @@ static void test_header_is_fetched_once(void)
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
 	is_int(nr_wrong, 0);
-	ok(nr_taken > 0);
+	is_int(nr_taken, 2000);
 	tear_down();
 }
 

@@ -6,7 +6,7 @@
 #include "tests/unit/tap.h"
 #include "tests/unit/vsock_guest.h"
 #include "vmm/base/checked_math.h"
-#include "vmm/virtio/vsock_connection.h"
+#include "vmm/virtio/vsock_host.h"
 
 #define LONG_STREAM (3u << 20)
 
@@ -69,6 +69,28 @@ static void test_stream_to_host(void)
 	is_int(endpoint->nr_received, socket.nr_sent);
 	is_int(endpoint->nr_mismatches, 0);
 	is_int(socket.nr_packets[VSOCK_OP_RST], 0);
+	ok(socket.nr_packets[VSOCK_OP_CREDIT_UPDATE] <= socket.nr_sent / VSOCK_CREDIT_STEP);
+	vsock_guest_fini(&guest);
+}
+
+/* Short messages do not wander through all of the buffer's pages. */
+static void test_short_messages_use_the_same_bytes(void)
+{
+	struct guest_socket socket;
+	struct endpoint *endpoint;
+	const uint8_t *first;
+	const uint8_t *second;
+
+	vsock_guest_init(&guest);
+	guest.recorder.pauses = true;
+	socket = vsock_guest_connect(&guest, 1000, 42);
+	endpoint = recorder_last(&guest.recorder);
+	guest_socket_send(&guest, &socket, 10);
+	is_int(vsock_peek(endpoint->connection, &first), 10);
+	vsock_guest_consume(&guest, endpoint, 10);
+	guest_socket_send(&guest, &socket, 10);
+	is_int(vsock_peek(endpoint->connection, &second), 10);
+	ok(first == second);
 	vsock_guest_fini(&guest);
 }
 
@@ -243,6 +265,7 @@ static void test_guest_ends_sending(void)
 	endpoint = recorder_last(&guest.recorder);
 	guest_socket_send(&guest, &socket, 100);
 	guest_socket_send_op(&guest, &socket, VSOCK_OP_SHUTDOWN, VSOCK_SHUTDOWN_SEND);
+	guest_socket_send_op(&guest, &socket, VSOCK_OP_SHUTDOWN, VSOCK_SHUTDOWN_SEND);
 	is_int(endpoint->nr_readable_calls, 2);
 	vsock_guest_consume(&guest, endpoint, 99);
 	ok(!endpoint->is_ended);
@@ -303,6 +326,11 @@ static void test_service_ends_writing(void)
 	(void)vsock_guest_pump(&guest, &socket, 1);
 	is_int(socket.nr_received, 1001);
 	is_int(socket.nr_packets[VSOCK_OP_SHUTDOWN], 1);
+	vsock_lock(guest.vsock);
+	vsock_end_write(endpoint->connection);
+	vsock_unlock(guest.vsock);
+	(void)vsock_guest_pump(&guest, &socket, 1);
+	is_int(socket.nr_packets[VSOCK_OP_SHUTDOWN], 1);
 	guest_socket_send(&guest, &socket, 100);
 	is_int(endpoint->nr_received, 100);
 	vsock_guest_fini(&guest);
@@ -333,6 +361,29 @@ static void test_guest_closes_with_bytes_unread(void)
 	ok(endpoint->is_ended);
 	is_int(endpoint->nr_closed_calls, 1);
 	is_int(endpoint->nr_mismatches, 0);
+	vsock_guest_fini(&guest);
+}
+
+/* As above, but the service has had enough. */
+static void test_both_close(void)
+{
+	struct guest_socket socket;
+	struct endpoint *endpoint;
+
+	vsock_guest_init(&guest);
+	guest.recorder.pauses = true;
+	socket = vsock_guest_connect(&guest, 1000, 42);
+	endpoint = recorder_last(&guest.recorder);
+	guest_socket_send(&guest, &socket, 5000);
+	guest_socket_send_op(&guest, &socket, VSOCK_OP_SHUTDOWN,
+			     VSOCK_SHUTDOWN_RECEIVE | VSOCK_SHUTDOWN_SEND);
+	(void)vsock_guest_pump(&guest, &socket, 1);
+	vsock_lock(guest.vsock);
+	vsock_close(endpoint->connection);
+	vsock_unlock(guest.vsock);
+	(void)vsock_guest_pump(&guest, &socket, 1);
+	is_int(socket.nr_packets[VSOCK_OP_RST], 1);
+	is_int(endpoint->nr_closed_calls, 0);
 	vsock_guest_fini(&guest);
 }
 
@@ -426,6 +477,46 @@ static void test_waiting_for_buffers(void)
 	vsock_guest_fini(&guest);
 }
 
+/* The device stops after a queue full of packets, and goes on without being rung. */
+static void test_more_than_a_queue_full(void)
+{
+	struct guest_socket sockets[9];
+	uint64_t nr_received = 0;
+
+	vsock_guest_init(&guest);
+	for (uint32_t i = 0; i < ARRAY_SIZE(sockets); i++)
+		sockets[i] = vsock_guest_connect(&guest, 1000 + i, 42);
+	guest.driver.queues[VSOCK_QUEUE_RX].size = VSOCK_QUEUE_SIZE;
+	vsock_guest_start(&guest);
+	vsock_guest_run(&guest);
+	for (uint32_t i = 0; i < ARRAY_SIZE(sockets); i++)
+		guest_socket_send_op(&guest, &sockets[i], VSOCK_OP_REQUEST, 0);
+	for (uint32_t i = 0; i < ARRAY_SIZE(sockets); i++)
+		vsock_guest_write(&guest, &guest.recorder.endpoints[ARRAY_SIZE(sockets) + i],
+				  VSOCK_OUTGOING_SIZE);
+	vsock_guest_offer(&guest, VSOCK_QUEUE_SIZE);
+	is_int(vsock_guest_pump(&guest, sockets, ARRAY_SIZE(sockets)), 0);
+	for (uint32_t i = 0; i < ARRAY_SIZE(sockets); i++)
+		nr_received += sockets[i].nr_received;
+	is_int(nr_received, ARRAY_SIZE(sockets) * VSOCK_OUTGOING_SIZE);
+	vsock_guest_fini(&guest);
+}
+
+static void test_interrupt_for_packets_taken(void)
+{
+	struct guest_socket socket;
+	uint16_t used_index;
+
+	vsock_guest_init(&guest);
+	socket = vsock_guest_connect(&guest, 1000, 42);
+	used_index = guest.driver.queues[VSOCK_QUEUE_TX].used_index;
+	fake_driver_set_used_event(&guest.driver, VSOCK_QUEUE_TX, used_index);
+	(void)fake_driver_take_interrupts(&guest.driver);
+	guest_socket_send_op(&guest, &socket, VSOCK_OP_CREDIT_UPDATE, 0);
+	is_int(fake_driver_take_interrupts(&guest.driver), 1);
+	vsock_guest_fini(&guest);
+}
+
 int main(void)
 {
 	srand(1);
@@ -433,6 +524,7 @@ int main(void)
 	test_connect_accepted();
 	test_connect_refused();
 	test_stream_to_host();
+	test_short_messages_use_the_same_bytes();
 	test_stream_to_guest();
 	test_many_streams_both_ways();
 	test_back_pressure();
@@ -443,9 +535,12 @@ int main(void)
 	test_guest_ends_receiving();
 	test_service_ends_writing();
 	test_guest_closes_with_bytes_unread();
+	test_both_close();
 	test_guest_closes_in_two_steps();
 	test_service_closes();
 	test_write_outside_callbacks();
 	test_waiting_for_buffers();
+	test_more_than_a_queue_full();
+	test_interrupt_for_packets_taken();
 	return tap_done();
 }

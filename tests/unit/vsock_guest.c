@@ -91,6 +91,8 @@ static void on_readable(void *context)
 	struct endpoint *endpoint = context;
 
 	endpoint->nr_readable_calls++;
+	if (endpoint->victim)
+		vsock_close(endpoint->victim->connection);
 	if (!endpoint->is_paused)
 		endpoint_consume(endpoint, SIZE_MAX);
 }
@@ -128,7 +130,9 @@ void vsock_guest_init(struct vsock_guest *guest)
 		guest->driver.queues[i].size = GUEST_QUEUE_SIZE;
 	guest->tx_buffer = fake_driver_alloc(&guest->driver,
 					     sizeof(struct vsock_header) + 2 * VSOCK_PAYLOAD_MAX);
-	guest->rx_buffers = fake_driver_alloc(&guest->driver, GUEST_QUEUE_SIZE * GUEST_RX_ROOM);
+	/* Twice what is offered, for tests with a larger queue. */
+	guest->rx_buffers =
+		fake_driver_alloc(&guest->driver, 2 * GUEST_QUEUE_SIZE * GUEST_RX_ROOM);
 	BUG_ON(vsock_new(&guest->vsock, &service, &guest->recorder, &guest->driver.memory,
 			 &guest->driver.loop, guest->driver.interrupt_fd, &err) < 0);
 	guest->driver.device = vsock_device(guest->vsock);
@@ -214,6 +218,14 @@ void vsock_guest_send(struct vsock_guest *guest, const struct vsock_header *head
 	kick_if_wanted(guest, VSOCK_QUEUE_TX, old_index);
 	vsock_guest_run(guest);
 	(void)fake_driver_take_used(driver, VSOCK_QUEUE_TX, &id, &written);
+}
+
+void vsock_guest_queue_op(struct vsock_guest *guest, const struct guest_socket *socket, uint16_t op)
+{
+	struct vsock_header header = vsock_guest_header(socket, op);
+
+	(void)fake_driver_request(&guest->driver, VSOCK_QUEUE_TX, &header, sizeof(header), 0,
+				  NULL);
 }
 
 bool vsock_guest_take(struct vsock_guest *guest, struct vsock_header *ret_header, uint8_t *payload)

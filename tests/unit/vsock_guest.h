@@ -34,6 +34,7 @@ struct endpoint {
 	unsigned int nr_closed_calls;
 	bool is_ended;
 	bool is_paused; /* leaves bytes where they are */
+	struct endpoint *victim; /* if not NULL, closed when this one is readable */
 };
 
 struct recorder {
@@ -87,6 +88,10 @@ struct vsock_header vsock_guest_header(const struct guest_socket *socket, uint16
 /* Send a packet with @len bytes of @payload, whatever the header says, and let the device work. */
 void vsock_guest_send(struct vsock_guest *guest, const struct vsock_header *header,
 		      const void *payload, uint32_t len);
+
+/* Queue a packet without payload, for a batch; kick the transmit queue when it is complete. */
+void vsock_guest_queue_op(struct vsock_guest *guest, const struct guest_socket *socket,
+			  uint16_t op);
 
 /* Take one packet from the device. @payload has room for VSOCK_PAYLOAD_MAX bytes. */
 bool vsock_guest_take(struct vsock_guest *guest, struct vsock_header *ret_header,

@@ -36,15 +36,6 @@ void attributes_fill(const struct statx *stat, struct fuse_attr *ret_attr)
 	};
 }
 
-void attributes_set_entry_timeouts(const struct file_server_options *options,
-				   struct fuse_entry_out *entry)
-{
-	entry->entry_valid = options->cache_timeout_ms / 1000;
-	entry->entry_valid_nsec = options->cache_timeout_ms % 1000 * 1000000;
-	entry->attr_valid = entry->entry_valid;
-	entry->attr_valid_nsec = entry->entry_valid_nsec;
-}
-
 int attributes_kill_suid_sgid(int fd)
 {
 	struct stat stat;

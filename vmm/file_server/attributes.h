@@ -10,13 +10,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-#include "vmm/file_server/file_server.h"
-
 void attributes_fill(const struct statx *stat, struct fuse_attr *ret_attr);
-
-/* How long the entry and its attributes may be relied on. */
-void attributes_set_entry_timeouts(const struct file_server_options *options,
-				   struct fuse_entry_out *entry);
 
 /* The device number in a mknod request, and in an attribute. */
 dev_t attributes_decode_device(uint32_t encoded);

@@ -18,9 +18,6 @@
 /* The kernel refuses a buffer that cannot hold the next name; the longest record takes 280. */
 #define MIN_HOST_BYTES 512
 
-/* Nodes that READDIRPLUS may make known, as a share of the descriptor limit; lookups have the rest. */
-#define MAX_UNASKED_NODES(max_descriptors) ((max_descriptors) / 4 * 3)
-
 int serve_opendir(struct file_server *server, struct fuse_request *request,
 		  struct fuse_reply *reply)
 {
@@ -52,8 +49,7 @@ static void look_up(struct file_server *server, const struct inode *directory, c
 		    struct fuse_entry_out *ret_entry)
 {
 	*ret_entry = (struct fuse_entry_out){ .nodeid = 0 };
-	if (is_dot_or_dot_dot(name) ||
-	    server->inodes.ids.nr_used >= MAX_UNASKED_NODES(server->max_descriptors))
+	if (is_dot_or_dot_dot(name) || server_is_crowded(server))
 		return;
 	if (server_enter_name(server, directory, name, ret_entry) < 0)
 		*ret_entry = (struct fuse_entry_out){ .nodeid = 0 };

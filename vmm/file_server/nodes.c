@@ -21,7 +21,7 @@ int serve_lookup(struct file_server *server, struct fuse_request *request, struc
 	if (ret == -ENOENT) {
 		/* Node 0: "there is none", which the client remembers as long as a name. */
 		entry = (struct fuse_entry_out){ .nodeid = 0 };
-		attributes_set_entry_timeouts(&server->options, &entry);
+		server_set_timeouts(server, &entry);
 	} else if (ret < 0) {
 		return ret;
 	}

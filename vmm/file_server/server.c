@@ -60,6 +60,25 @@ static bool is_proc(int fd)
 	return fstatfs(fd, &stat) < 0 || stat.f_type == PROC_SUPER_MAGIC;
 }
 
+bool server_is_crowded(const struct file_server *server)
+{
+	return server->inodes.ids.nr_used >= server->max_descriptors / 2;
+}
+
+void server_set_timeouts(const struct file_server *server, struct fuse_entry_out *entry)
+{
+	uint64_t seconds = server->options.cache_timeout_ms / 1000;
+	uint32_t nanoseconds = server->options.cache_timeout_ms % 1000 * 1000000;
+
+	entry->attr_valid = seconds;
+	entry->attr_valid_nsec = nanoseconds;
+	/* The client drops a name that is no longer valid as soon as nobody uses it, and its node. */
+	if (server_is_crowded(server))
+		return;
+	entry->entry_valid = seconds;
+	entry->entry_valid_nsec = nanoseconds;
+}
+
 int server_enter(struct file_server *server, const struct inode *parent, int fd,
 		 struct fuse_entry_out *ret_entry)
 {
@@ -79,7 +98,7 @@ int server_enter(struct file_server *server, const struct inode *parent, int fd,
 	if (ret < 0)
 		return ret;
 	*ret_entry = (struct fuse_entry_out){ .nodeid = inode->nodeid };
-	attributes_set_entry_timeouts(&server->options, ret_entry);
+	server_set_timeouts(server, ret_entry);
 	attributes_fill(&stat, &ret_entry->attr);
 	if (is_mount_point && S_ISDIR(inode->type) && server->init_flags & FUSE_SUBMOUNTS)
 		ret_entry->attr.flags |= FUSE_ATTR_SUBMOUNT;

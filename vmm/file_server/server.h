@@ -49,6 +49,16 @@ uint32_t server_max_nodes(const struct file_server *server);
 uint32_t server_max_handles(const struct file_server *server);
 
 /*
+ * Whether half of the descriptors are taken by nodes. Names told from then on are not to be
+ * remembered when unused, and READDIRPLUS makes no nodes known: a guest that walks more files than
+ * there are descriptors slows down and does not fail.
+ */
+bool server_is_crowded(const struct file_server *server);
+
+/* How long the guest may rely on @entry and its attributes. */
+void server_set_timeouts(const struct file_server *server, struct fuse_entry_out *entry);
+
+/*
  * Open the node @inode itself (not a name that may lead elsewhere by now) with the flags of an
  * open request. Only regular files and directories are ever opened: a device, FIFO or socket of
  * the host gives -ENXIO, a symbolic link -ELOOP. Returns a descriptor or a negative errno value.

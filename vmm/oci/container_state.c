@@ -41,10 +41,19 @@ static struct container_state *new_state(const char *id)
 	return state;
 }
 
+void container_state_unlock(struct container_state *state)
+{
+	(void)flock(state->dir_fd, LOCK_UN);
+	state->is_locked = false;
+}
+
 void container_state_free(struct container_state *state)
 {
 	if (!state)
 		return;
+	/* Closing is not enough while a child process still has the descriptor. */
+	if (state->is_locked)
+		container_state_unlock(state);
 	container_record_clear(state);
 	fd_close(&state->dir_fd);
 	fd_close(&state->root_fd);
@@ -180,12 +189,6 @@ int container_state_lock(struct container_state *state, unsigned int timeout_ms,
 	}
 	(void)container_record_read(state, &damage);
 	return 0;
-}
-
-void container_state_unlock(struct container_state *state)
-{
-	(void)flock(state->dir_fd, LOCK_UN);
-	state->is_locked = false;
 }
 
 /* The time now as RFC 3339 with nanoseconds: heap text, or NULL without memory. */

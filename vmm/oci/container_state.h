@@ -67,8 +67,8 @@ struct container_state_record {
  * Claim @id below @root, which is made if need be: of any number of callers one succeeds, the
  * others get -EEXIST and "container with given ID already exists".
  *
- * The claim is locked until container_state_free(). The lock lives with the descriptor: a child
- * that inherits it must close it.
+ * The claim is locked until container_state_unlock() or container_state_free(). Should this process
+ * be killed, the lock lasts until its children have closed the descriptor as well.
  */
 int container_state_create(const char *root, const char *id, struct container_state **ret,
 			   struct error *err);
@@ -134,7 +134,7 @@ int container_state_open_process(const struct container_state *state, struct err
  */
 int container_state_remove(struct container_state *state, struct error *err);
 
-/* Close and release; gives up the lock. NULL is fine. */
+/* Give up the lock, close and release. NULL is fine. */
 void container_state_free(struct container_state *state);
 
 /* The start time of process @pid in clock ticks after boot. -ESRCH when it is gone or a zombie. */
