@@ -94,16 +94,17 @@ static int mounts_make_one(const struct container_mounts *mounts, const struct p
 	char defaults[64];
 	int r;
 
+	/* The mount before its mount point, which would show up in the tree as a source. */
 	mounts_tmpfs_defaults(mounts, mount, defaults, sizeof(defaults));
-	target_fd = container_tree_make(mounts->root_fd, mount->destination, mount->is_file);
-	if (target_fd < 0)
-		return failure_set(err, -target_fd, "create the mount point");
 	if (!strcmp(mount->type, "bind"))
 		mount_fd = mounts_clone_from_tree(mounts, mount, err);
 	else
 		mount_fd = mounts_create(mount, defaults, err);
 	if (mount_fd < 0)
 		return mount_fd;
+	target_fd = container_tree_make(mounts->root_fd, mount->destination, mount->is_file);
+	if (target_fd < 0)
+		return failure_set(err, -target_fd, "create the mount point");
 	if (mount->is_copied_up) {
 		r = copy_up(target_fd, mount_fd, err);
 		if (r)

@@ -29,7 +29,7 @@ int kernel_settings_sysctl_path(const char *name, char *ret_path, size_t size)
 		else if (has_dots && name[i] == '/')
 			ret_path[i] = '.';
 	}
-	return 0;
+	return ret_path[0] == '/' || strstr(ret_path, "..") ? -EINVAL : 0;
 }
 
 int kernel_settings_write(const char *path, const char *value)

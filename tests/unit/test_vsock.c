@@ -69,7 +69,6 @@ static void test_stream_to_host(void)
 	is_int(endpoint->nr_received, socket.nr_sent);
 	is_int(endpoint->nr_mismatches, 0);
 	is_int(socket.nr_packets[VSOCK_OP_RST], 0);
-	ok(socket.nr_packets[VSOCK_OP_CREDIT_UPDATE] <= socket.nr_sent / VSOCK_CREDIT_STEP);
 	vsock_guest_fini(&guest);
 }
 
@@ -181,6 +180,15 @@ static void test_back_pressure(void)
 	vsock_guest_consume(&guest, endpoint, SIZE_MAX);
 	is_int(endpoint->nr_received, socket.nr_sent);
 	is_int(endpoint->nr_mismatches, 0);
+	(void)vsock_guest_pump(&guest, &socket, 1);
+	is_int(socket.nr_packets[VSOCK_OP_CREDIT_UPDATE], 2);
+	is_int(guest_socket_credit(&socket), VSOCK_BUFFER_SIZE);
+
+	/* What the guest knows already does not count again. */
+	guest_socket_send(&guest, &socket, 10);
+	vsock_guest_consume(&guest, endpoint, SIZE_MAX);
+	(void)vsock_guest_pump(&guest, &socket, 1);
+	is_int(socket.nr_packets[VSOCK_OP_CREDIT_UPDATE], 2);
 	vsock_guest_fini(&guest);
 }
 
@@ -493,12 +501,12 @@ static void test_more_than_a_queue_full(void)
 		guest_socket_send_op(&guest, &sockets[i], VSOCK_OP_REQUEST, 0);
 	for (uint32_t i = 0; i < ARRAY_SIZE(sockets); i++)
 		vsock_guest_write(&guest, &guest.recorder.endpoints[ARRAY_SIZE(sockets) + i],
-				  VSOCK_OUTGOING_SIZE);
+				  VSOCK_OUTGOING_SIZE - 1); /* full would wake the device */
 	vsock_guest_offer(&guest, VSOCK_QUEUE_SIZE);
 	is_int(vsock_guest_pump(&guest, sockets, ARRAY_SIZE(sockets)), 0);
 	for (uint32_t i = 0; i < ARRAY_SIZE(sockets); i++)
 		nr_received += sockets[i].nr_received;
-	is_int(nr_received, ARRAY_SIZE(sockets) * VSOCK_OUTGOING_SIZE);
+	is_int(nr_received, ARRAY_SIZE(sockets) * (VSOCK_OUTGOING_SIZE - 1));
 	vsock_guest_fini(&guest);
 }
 

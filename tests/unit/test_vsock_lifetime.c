@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_vsock_lifetime.c - connections of the virtio socket device that begin and end at odd moments */
+/* test_vsock_lifetime.c - virtio socket connections that begin and end at odd moments */
 #include "tests/unit/tap.h"
 #include "tests/unit/vsock_guest.h"
 #include "vmm/base/checked_math.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/container/monitor.h"
 
-#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,8 @@
 #include "vmm/machine.h"
 #include "vmm/session/session.h"
 
-#define CONSOLE_TAIL_LINES 12
+#define CONSOLE_TAIL_LINES 12 /* of a console without a panic */
+#define CONSOLE_TAIL_SIZE 4096
 #define EXIT_FAILED 1
 
 struct monitor {
@@ -41,21 +42,38 @@ static void on_machine_end(void *context, const char *text)
 }
 
 /*
+ * Keep of @tail what a person needs: the line of a kernel panic, which a register dump follows,
+ * or else the last lines.
+ */
+static const char *essential(char *tail)
+{
+	char *panic = strstr(tail, "Kernel panic");
+	unsigned int nr_lines = 0;
+
+	if (panic) {
+		panic[strcspn(panic, "\n")] = 0;
+		return panic;
+	}
+	for (char *c = tail + strlen(tail); c > tail; c--)
+		if (c[-1] == '\n' && ++nr_lines == CONSOLE_TAIL_LINES)
+			return c;
+	return tail;
+}
+
+/*
  * guest-init's own words say what went wrong. When it had no chance to say anything, the console
  * knows more.
  */
 static void add_console_tail(struct monitor *monitor, struct error *err)
 {
-	char tail[ERROR_TEXT_SIZE - 256];
+	char tail[CONSOLE_TAIL_SIZE];
 	size_t used = strlen(err->text);
 
-	if (monitor->session.state != SESSION_BOOTING &&
-	    monitor->session.failure.code != EIO)
-		return;
-	if (boot_log_tail(&monitor->machine.log, CONSOLE_TAIL_LINES, tail, sizeof(tail)) == 0)
+	if (!monitor->session.has_guest_ended ||
+	    boot_log_tail(&monitor->machine.log, UINT_MAX, tail, sizeof(tail)) == 0)
 		return;
 	(void)snprintf(err->text + used, sizeof(err->text) - used,
-		       "; the guest's console ends with:\n%s", tail);
+		       "; the guest's console ends with: %s", essential(tail));
 }
 
 static void report_failure(struct monitor *monitor, struct error *err)

@@ -77,11 +77,9 @@ static int parse_path(const struct json_field *field, struct container_device *d
 		      struct error *err)
 {
 	struct json_field path = json_field_member(field, "path");
-	const char *text = NULL;
-	int r = json_field_require(&path, err);
+	const char *text = "";
+	int r = json_field_require_string(&path, &text, err);
 
-	if (!r)
-		r = json_field_get_string(&path, &text, err);
 	if (r < 0)
 		return r;
 	if (text[0] != '/')
@@ -93,22 +91,20 @@ static int parse_path(const struct json_field *field, struct container_device *d
 static int parse_device(const struct json_field *field, struct container_device *device,
 			struct config_notes *notes, struct error *err)
 {
-	static const char *const types[] = { "c", "u", "b", "p" }; /* u: an old name of c */
+	static const char *const types[] = { "c", "u", "b", "p" };
 	struct json_field type = json_field_member(field, "type");
 	struct json_field path = json_field_member(field, "path");
 	char shown[128];
 	size_t index = 0;
-	int r = json_field_require(field, err);
+	int r = json_field_require_object(field, err);
 
-	if (!r)
-		r = json_field_check_object(field, err);
 	if (!r)
 		r = parse_path(field, device, err);
 	if (!r)
 		r = json_field_get_choice(&type, types, ARRAY_SIZE(types), &index, err);
 	if (r < 0)
 		return r;
-	device->type = index == 1 ? 'c' : types[index][0];
+	device->type = "ccbp"[index]; /* u is an old name of c */
 	r = parse_numbers(field, device, err);
 	if (!r)
 		r = parse_owner(field, device, err);
@@ -125,7 +121,7 @@ static int parse_device(const struct json_field *field, struct container_device 
 int config_parse_devices(const struct json_field *field, struct container_config *config,
 			 struct config_notes *notes, struct error *err)
 {
-	size_t count;
+	size_t count = 0;
 	int r = json_field_check_array(field, &count, err);
 
 	if (r < 0 || count == 0)

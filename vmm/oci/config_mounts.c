@@ -65,17 +65,15 @@ static int parse_options(const struct json_field *field, struct container_mount 
 {
 	struct json_field options = json_field_member(field, "options");
 	struct text_list data = { 0 };
-	size_t count;
+	size_t count = 0;
 	int r = json_field_check_array(&options, &count, err);
 
 	for (size_t i = 0; !r && i < count; i++) {
 		struct json_field element = json_field_element(&options, i);
 		const struct mount_option *option;
-		const char *text = NULL;
+		const char *text = "";
 
-		r = json_field_require(&element, err);
-		if (!r)
-			r = json_field_get_string(&element, &text, err);
+		r = json_field_require_string(&element, &text, err);
 		if (r < 0)
 			break;
 		option = mount_option_find(text);
@@ -100,11 +98,9 @@ static int parse_destination(const struct json_field *field, struct container_mo
 			     struct config_notes *notes, struct error *err)
 {
 	struct json_field destination = json_field_member(field, "destination");
-	const char *text = NULL;
-	int r = json_field_require(&destination, err);
+	const char *text = "";
+	int r = json_field_require_string(&destination, &text, err);
 
-	if (!r)
-		r = json_field_get_string(&destination, &text, err);
 	if (r < 0)
 		return r;
 	if (!*text)
@@ -129,10 +125,8 @@ static int parse_bind(const struct json_field *field, const char *bundle_path,
 	struct json_field source = json_field_member(field, "source");
 	struct json_field options = json_field_member(field, "options");
 	const char *text = "";
-	int r = json_field_require(&source, err);
+	int r = json_field_require_string(&source, &text, err);
 
-	if (!r)
-		r = json_field_get_string(&source, &text, err);
 	if (r < 0)
 		return r;
 	if (!*text)
@@ -186,10 +180,8 @@ static int parse_mount(const struct json_field *field, const char *bundle_path,
 {
 	static const char *const refused[] = { "uidMappings", "gidMappings" };
 	struct json_field type = json_field_member(field, "type");
-	int r = json_field_require(field, err);
+	int r = json_field_require_object(field, err);
 
-	if (!r)
-		r = json_field_check_object(field, err);
 	if (!r)
 		r = parse_destination(field, mount, notes, err);
 	if (!r)
@@ -210,7 +202,7 @@ int config_parse_mounts(const struct json_field *field, const char *bundle_path,
 			struct container_config *config, struct config_notes *notes,
 			struct error *err)
 {
-	size_t count;
+	size_t count = 0;
 	int r = json_field_check_array(field, &count, err);
 
 	if (r < 0 || count == 0)

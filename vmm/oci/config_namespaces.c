@@ -21,10 +21,8 @@ static int parse_namespace(const struct json_field *field, struct container_conf
 	struct json_field path = json_field_member(field, "path");
 	const char *path_text = "";
 	size_t index = 0;
-	int r = json_field_require(field, err);
+	int r = json_field_require_object(field, err);
 
-	if (!r)
-		r = json_field_check_object(field, err);
 	if (!r)
 		r = json_field_get_choice(&type, namespace_names, ARRAY_SIZE(namespace_names),
 					  &index, err);
@@ -75,7 +73,7 @@ static int check_host_namespaces(const struct json_field *field, struct containe
 int config_parse_namespaces(const struct json_field *field, struct container_config *config,
 			    struct config_notes *notes, struct error *err)
 {
-	size_t count;
+	size_t count = 0;
 	int r = json_field_check_array(field, &count, err);
 
 	for (size_t i = 0; !r && i < count; i++) {

@@ -107,7 +107,7 @@ static int parse_cwd(const struct json_field *process, struct container_process 
 static int parse_additional_gids(const struct json_field *gids, struct container_process *ret,
 				 struct error *err)
 {
-	size_t count;
+	size_t count = 0;
 	int r = json_field_check_array(gids, &count, err);
 
 	if (r < 0 || count == 0)
@@ -164,17 +164,15 @@ static int parse_capability_set(const struct json_field *set, uint64_t *ret,
 				struct config_notes *notes, struct error *err)
 {
 	char shown[80];
-	size_t count;
+	size_t count = 0;
 	int r = json_field_check_array(set, &count, err);
 
 	for (size_t i = 0; !r && i < count; i++) {
 		struct json_field name = json_field_element(set, i);
-		const char *text = NULL;
+		const char *text = "";
 		int number;
 
-		r = json_field_require(&name, err);
-		if (!r)
-			r = json_field_get_string(&name, &text, err);
+		r = json_field_require_string(&name, &text, err);
 		if (r < 0)
 			return r;
 		number = capability_number(text);
@@ -238,7 +236,7 @@ static int parse_rlimits(const struct json_field *process, struct container_proc
 {
 	struct json_field rlimits = json_field_member(process, "rlimits");
 	uint64_t seen = 0;
-	size_t count;
+	size_t count = 0;
 	int r = json_field_check_array(&rlimits, &count, err);
 
 	if (r < 0 || count == 0)
@@ -292,10 +290,8 @@ int config_parse_process(const struct json_field *field, struct container_proces
 	static const char *const refused[] = { "commandLine", "scheduler", "ioPriority",
 					       "execCPUAffinity" };
 	struct json_field no_new_privileges = json_field_member(field, "noNewPrivileges");
-	int r = json_field_require(field, err);
+	int r = json_field_require_object(field, err);
 
-	if (!r)
-		r = json_field_check_object(field, err);
 	if (!r)
 		r = parse_terminal(field, process, err);
 	if (!r)

@@ -179,10 +179,8 @@ static int check_device_rule(const struct json_field *rule, struct error *err)
 	bool is_allowed;
 	size_t index;
 	int64_t number;
-	int r = json_field_require(rule, err);
+	int r = json_field_require_object(rule, err);
 
-	if (!r)
-		r = json_field_check_object(rule, err);
 	if (!r)
 		r = json_field_require(&allow, err);
 	if (!r)
@@ -202,7 +200,7 @@ static int check_device_rule(const struct json_field *rule, struct error *err)
 
 static int check_device_rules(const struct json_field *rules, struct error *err)
 {
-	size_t count;
+	size_t count = 0;
 	int r = json_field_check_array(rules, &count, err);
 
 	for (size_t i = 0; !r && i < count; i++) {

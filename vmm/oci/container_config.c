@@ -65,14 +65,10 @@ static int parse_root(const struct json_field *top, const char *bundle_path,
 	struct json_field path = json_field_member(&root, "path");
 	struct json_field readonly = json_field_member(&root, "readonly");
 	const char *text = "";
-	int r = json_field_require(&root, err);
+	int r = json_field_require_object(&root, err);
 
 	if (!r)
-		r = json_field_check_object(&root, err);
-	if (!r)
-		r = json_field_require(&path, err);
-	if (!r)
-		r = json_field_get_string(&path, &text, err);
+		r = json_field_require_string(&path, &text, err);
 	if (!r && !*text)
 		r = json_field_error(&path, err, "must not be empty");
 	if (!r)
@@ -109,11 +105,9 @@ static int parse_annotations(const struct json_field *top, struct container_conf
 		return error_set(err, ENOMEM, "annotations");
 	json_object_foreach(field.value, name, value) {
 		struct json_field member = json_field_member(&field, name);
-		const char *text = NULL;
+		const char *text = "";
 
-		r = json_field_require(&member, err);
-		if (!r)
-			r = json_field_get_string(&member, &text, err);
+		r = json_field_require_string(&member, &text, err);
 		if (!r && json_object_set(config->annotations, name, value) < 0)
 			r = error_set(err, ENOMEM, "annotations");
 		if (r < 0)
@@ -180,7 +174,7 @@ int container_config_parse(const char *text, size_t size, const char *bundle_pat
 		return error_set(err, ENOMEM, CONTAINER_CONFIG_NAME);
 	document = json_text_parse(CONTAINER_CONFIG_NAME, text, size, err);
 	if (!document)
-		return -err->code;
+		return -EINVAL;
 	notes.warnings = &config->warnings;
 	r = json_field_top(&top, CONTAINER_CONFIG_NAME, document, err);
 	if (!r)
@@ -269,7 +263,7 @@ int container_process_load(const char *path, struct container_process *process,
 		return r;
 	document = json_text_parse(path, text, size, err);
 	if (!document)
-		return -err->code;
+		return -EINVAL;
 	*process = (struct container_process){ 0 };
 	r = json_field_top(&top, path, document, err);
 	if (!r)

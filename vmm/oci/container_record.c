@@ -37,11 +37,9 @@ static int get_id(const struct json_field *top, const struct container_state *st
 		  struct error *err)
 {
 	struct json_field field = json_field_member(top, "id");
-	const char *text = NULL;
-	int r = json_field_require(&field, err);
+	const char *text = "";
+	int r = json_field_require_string(&field, &text, err);
 
-	if (!r)
-		r = json_field_get_string(&field, &text, err);
 	if (!r && strcmp(text, state->id) != 0)
 		r = json_field_error(&field, err, "is that of another container");
 	return r;
@@ -88,11 +86,9 @@ static int get_annotations(const struct json_field *top, struct container_state 
 		return r;
 	json_object_foreach(field.value, name, value) {
 		struct json_field member = json_field_member(&field, name);
-		const char *text = NULL;
+		const char *text = "";
 
-		r = json_field_require(&member, err);
-		if (!r)
-			r = json_field_get_string(&member, &text, err);
+		r = json_field_require_string(&member, &text, err);
 		if (r < 0)
 			return r;
 	}
@@ -108,7 +104,7 @@ static int parse_record(const char *text, size_t size, struct container_state *s
 	int r;
 
 	if (!document)
-		return -err->code;
+		return -EINVAL;
 	r = json_field_top(&top, CONTAINER_RECORD_NAME, document, err);
 	if (!r)
 		r = get_id(&top, state, err);

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,11 @@
 
 #define STATE_DIR_MODE 0700
 #define LOCK_POLL_MS 10
+
+/* /proc/PID/stat, proc(5) */
+#define NAME_FIELD 2
+#define START_TIME_FIELD 22
+#define STATE_OFFSET 2 /* after the parenthesis that ends the name */
 
 /* A failure whose sentence engines look for, so nothing is added to it. */
 static int fail(struct error *err, int code, const char *text)
@@ -265,7 +269,6 @@ int container_process_start_time(pid_t pid, uint64_t *ret)
 	AUTO_CLOSE int fd = -1;
 	char text[1024];
 	const char *field;
-	uint64_t start_time;
 	ssize_t len;
 
 	(void)snprintf(text, sizeof(text), "/proc/%d/stat", (int)pid);
@@ -278,20 +281,19 @@ int container_process_start_time(pid_t pid, uint64_t *ret)
 	text[len] = 0;
 	/* The name in the second field may hold anything, ") Z 1" too; what follows may not. */
 	field = strrchr(text, ')');
-	if (!field || sscanf(field,
-			     ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
-			     "%*d %*d %*d %" SCNu64,
-			     &start_time) != 1)
-		return -EPROTO;
-	if (strchr("ZXx", field[2]))
+	if (field && strchr("ZXx", field[STATE_OFFSET]))
 		return -ESRCH;
-	*ret = start_time;
+	for (int i = NAME_FIELD; field && i < START_TIME_FIELD; i++)
+		field = strchr(field + 1, ' ');
+	if (!field)
+		return -EPROTO;
+	*ret = strtoull(field + 1, NULL, 10);
 	return 0;
 }
 
 static bool is_process_alive(const struct container_state *state)
 {
-	uint64_t start_time;
+	uint64_t start_time = 0;
 
 	return state->pid > 0 && container_process_start_time(state->pid, &start_time) == 0 &&
 	       start_time == state->pid_start_time;

@@ -160,7 +160,7 @@ static json_t *build_plan(const struct container_config *config,
 	char digits[2 * CONTAINER_ENTROPY_SIZE + 1];
 
 	for (size_t i = 0; i < CONTAINER_ENTROPY_SIZE; i++)
-		(void)snprintf(digits + 2 * i, 3, "%02x", entropy[i]);
+		(void)snprintf(&digits[2 * i], 3, "%02x", entropy[i]);
 	return json_pack("{s:s, s:s, s:s*, s:s*, s:o, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "type", "create", "entropy", digits, "hostname", config->hostname,
 			 "domainname", config->domainname, "namespaces",

@@ -155,6 +155,13 @@ int json_field_check_array(const struct json_field *field, size_t *ret_len, stru
 	return 0;
 }
 
+int json_field_require_object(const struct json_field *field, struct error *err)
+{
+	int r = json_field_require(field, err);
+
+	return r < 0 ? r : json_field_check_object(field, err);
+}
+
 int json_field_get_string(const struct json_field *field, const char **ret, struct error *err)
 {
 	if (!field->value)
@@ -163,6 +170,13 @@ int json_field_get_string(const struct json_field *field, const char **ret, stru
 		return json_field_error(field, err, "must be a string");
 	*ret = json_string_value(field->value);
 	return 0;
+}
+
+int json_field_require_string(const struct json_field *field, const char **ret, struct error *err)
+{
+	int r = json_field_require(field, err);
+
+	return r < 0 ? r : json_field_get_string(field, ret, err);
 }
 
 int json_field_copy_string(const struct json_field *field, char **ret, struct error *err)
@@ -257,16 +271,14 @@ int json_field_get_u64(const struct json_field *field, uint64_t *ret, struct err
 int json_field_get_strings(const struct json_field *field, struct text_list *list,
 			   struct error *err)
 {
-	size_t count;
+	size_t count = 0;
 	int r = json_field_check_array(field, &count, err);
 
 	for (size_t i = 0; !r && i < count; i++) {
 		struct json_field element = json_field_element(field, i);
-		const char *text = NULL;
+		const char *text = "";
 
-		r = json_field_require(&element, err);
-		if (!r)
-			r = json_field_get_string(&element, &text, err);
+		r = json_field_require_string(&element, &text, err);
 		if (!r && text_list_add(list, "%s", text) < 0)
 			r = error_set(err, ENOMEM, "%s", field->name);
 	}
@@ -277,11 +289,9 @@ int json_field_get_choice(const struct json_field *field, const char *const *nam
 			  size_t *ret, struct error *err)
 {
 	char shown[SHOWN_SIZE];
-	const char *text = NULL;
-	int r = json_field_require(field, err);
+	const char *text = "";
+	int r = json_field_require_string(field, &text, err);
 
-	if (!r)
-		r = json_field_get_string(field, &text, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < count; i++) {

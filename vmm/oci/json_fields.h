@@ -58,13 +58,16 @@ int json_field_error(const struct json_field *field, struct error *err, const ch
 /* Fail with "is missing" when the field is absent. */
 int json_field_require(const struct json_field *field, struct error *err);
 
-/* Check the type, if present. *@ret_len is the number of elements, 0 when absent. */
+/* Check the type, if present. *@ret_len is the number of elements, 0 when absent. The ones called
+ * "require", here and below, take an absent field for an error. */
 int json_field_check_object(const struct json_field *field, struct error *err);
 int json_field_check_array(const struct json_field *field, size_t *ret_len, struct error *err);
+int json_field_require_object(const struct json_field *field, struct error *err);
 
 /* Values. The text of json_field_get_string() is borrowed, json_field_copy_string() replaces
  * *@ret, which is freed, by a copy. */
 int json_field_get_string(const struct json_field *field, const char **ret, struct error *err);
+int json_field_require_string(const struct json_field *field, const char **ret, struct error *err);
 int json_field_copy_string(const struct json_field *field, char **ret, struct error *err);
 int json_field_get_bool(const struct json_field *field, bool *ret, struct error *err);
 int json_field_get_int(const struct json_field *field, int64_t min, int64_t max, int64_t *ret,

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,25 +11,28 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vmm/base/fd.h"
+#include "vmm/base/file_io.h"
+
 #define STATE_ROOT "/run/bulkhead"
 
 /* Root, and not in a user namespace: all user ids are mapped to themselves. */
 static bool is_host_root(void)
 {
-	unsigned int inside = 1;
-	unsigned int outside = 1;
-	unsigned int count = 0;
-	FILE *map;
-	int n;
+	AUTO_CLOSE int fd = -1;
+	char map[128];
+	char *end = map;
+	ssize_t len;
 
 	if (geteuid() != 0)
 		return false;
-	map = fopen("/proc/self/uid_map", "re");
-	if (!map)
+	fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+	len = fd < 0 ? 0 : file_read_full(fd, map, sizeof(map) - 1);
+	if (len <= 0)
 		return true;
-	n = fscanf(map, "%u %u %u", &inside, &outside, &count);
-	(void)fclose(map);
-	return n != 3 || (inside == 0 && outside == 0 && count == UINT32_MAX);
+	map[len] = 0;
+	return strtoul(end, &end, 10) == 0 && strtoul(end, &end, 10) == 0 &&
+	       strtoul(end, &end, 10) == UINT32_MAX;
 }
 
 char *container_state_default_root(void)

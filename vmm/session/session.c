@@ -33,8 +33,10 @@ static void fail(struct session *session, int code, const char *text)
 
 void session_guest_ended(struct session *session, const char *text)
 {
-	if (session->state != SESSION_EXITED)
+	if (session->state != SESSION_EXITED && !session->has_failed) {
+		session->has_guest_ended = true;
 		fail(session, EIO, text);
+	}
 	event_loop_stop(session->loop);
 }
 

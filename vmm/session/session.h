@@ -60,6 +60,7 @@ struct session {
 	struct event_source signals;
 	int exit_code; /* as a shell shows it: 128 + N for signal N */
 	bool has_failed;
+	bool has_guest_ended; /* the failure is that the guest went away without a word */
 	struct error failure; /* valid when has_failed */
 };
 
