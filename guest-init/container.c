@@ -130,7 +130,8 @@ static int container_enter_cwd(const char *cwd, struct failure *err)
 	if (chdir(cwd))
 		return failure_set(err, errno, "chdir to cwd (\"%s\") set in config.json failed",
 				   cwd);
-	/* The system call, since it marks what lies outside by a path that does not begin with /. */
+	/* The system call, since it marks what lies outside by a path that does not begin with /.
+	 */
 	if (syscall(SYS_getcwd, path, sizeof(path)) < 0 || path[0] != '/')
 		return failure_invalid(err, "process.cwd \"%s\" is outside of the container", cwd);
 	return 0;
@@ -176,7 +177,7 @@ static void container_exec(const struct container_state *state, const struct pla
 	sigset_t none;
 
 	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)pthread_sigmask(SIG_SETMASK, &none, NULL);
 	(void)execve(state->program, process->args.items, state->env);
 	(void)failure_set(err, errno, "exec %s", state->program);
 }

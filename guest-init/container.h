@@ -25,7 +25,7 @@ struct container_start {
  */
 struct container_report {
 	bool is_ready;
-	int terminal_fd; /* when ready: the master's number in the process, or -1 */
+	int terminal_fd;	/* when ready: the master's number in the process, or -1 */
 	struct failure failure; /* when not ready */
 };
 

@@ -19,8 +19,8 @@
 	}
 
 static const struct plan_device default_devices[] = {
-	DEFAULT_DEVICE("/dev/null", 1, 3),   DEFAULT_DEVICE("/dev/zero", 1, 5),
-	DEFAULT_DEVICE("/dev/full", 1, 7),   DEFAULT_DEVICE("/dev/random", 1, 8),
+	DEFAULT_DEVICE("/dev/null", 1, 3),    DEFAULT_DEVICE("/dev/zero", 1, 5),
+	DEFAULT_DEVICE("/dev/full", 1, 7),    DEFAULT_DEVICE("/dev/random", 1, 8),
 	DEFAULT_DEVICE("/dev/urandom", 1, 9), DEFAULT_DEVICE("/dev/tty", 5, 0),
 };
 

@@ -52,7 +52,7 @@ static void mounts_tmpfs_defaults(const struct container_mounts *mounts,
 	struct stat st;
 
 	ret_options[0] = 0;
-	if (strcmp(mount->type, "tmpfs"))
+	if (strcmp(mount->type, "tmpfs") != 0)
 		return;
 	fd = container_tree_open(mounts->root_fd, mount->destination, O_PATH);
 	if (fd < 0 || fstat(fd, &st))
@@ -76,7 +76,7 @@ static int mounts_create(const struct plan_mount *mount, const char *defaults, s
 static int mounts_set_attributes(const struct plan_mount *mount, int mount_fd, struct failure *err)
 {
 	/* Devices are still to be made in /dev: container_mounts_restrict() makes it read-only. */
-	uint64_t later = strcmp(mount->destination, "/dev") ? 0 : MS_RDONLY;
+	uint64_t later = strcmp(mount->destination, "/dev") == 0 ? MS_RDONLY : 0;
 	int r = mount_object_set_flags(mount_fd, mount->flags & ~later, mount->clear_flags, false);
 
 	if (!r && mount->is_recursive_readonly)
@@ -194,7 +194,7 @@ static int mounts_finish_dev(const struct container_mounts *mounts,
 		AUTO_CLOSE int fd = -1;
 		int r;
 
-		if (strcmp(mount->destination, "/dev") || !(mount->flags & MS_RDONLY))
+		if (strcmp(mount->destination, "/dev") != 0 || !(mount->flags & MS_RDONLY))
 			continue;
 		fd = container_tree_open(mounts->root_fd, "/dev", O_PATH);
 		r = fd < 0 ? fd : mount_object_set_flags(fd, MS_RDONLY, 0, false);

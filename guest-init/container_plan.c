@@ -28,8 +28,8 @@ enum member_kind {
 
 struct member {
 	const char *name;
-	enum member_kind kind;
 	size_t offset;
+	enum member_kind kind;
 	bool is_optional;
 };
 
@@ -37,11 +37,11 @@ typedef int (*plan_read_item_fn)(const json_t *item, void *ret_item, struct fail
 
 #define MEMBER(type, field, member_name, member_kind)                                              \
 	{                                                                                          \
-		.name = (member_name), .kind = (member_kind), .offset = offsetof(type, field)      \
+		.name = (member_name), .offset = offsetof(type, field), .kind = (member_kind)      \
 	}
 #define OPTIONAL(type, field, member_name, member_kind)                                            \
 	{                                                                                          \
-		.name = (member_name), .kind = (member_kind), .offset = offsetof(type, field),     \
+		.name = (member_name), .offset = offsetof(type, field), .kind = (member_kind),     \
 		.is_optional = true                                                                \
 	}
 
@@ -110,8 +110,8 @@ static const struct {
 	const char *name;
 	int flag;
 } namespaces[] = {
-	{"pid", CLONE_NEWPID},	     {"mount", CLONE_NEWNS},	  {"ipc", CLONE_NEWIPC},
-	{"uts", CLONE_NEWUTS},	     {"cgroup", CLONE_NEWCGROUP}, {"network", CLONE_NEWNET},
+	{"pid", CLONE_NEWPID},	 {"mount", CLONE_NEWNS},      {"ipc", CLONE_NEWIPC},
+	{"uts", CLONE_NEWUTS},	 {"cgroup", CLONE_NEWCGROUP}, {"network", CLONE_NEWNET},
 	{"time", CLONE_NEWTIME},
 };
 
@@ -121,7 +121,12 @@ static const struct {
  */
 static char *plan_string(const json_t *value)
 {
-	return (char *)(uintptr_t)json_string_value(value);
+	const union {
+		const char *constant;
+		char *variable;
+	} string = {.constant = json_string_value(value)};
+
+	return string.variable;
 }
 
 static int plan_read_strings(const json_t *list, const char *name, struct plan_strings *ret_strings,
@@ -351,7 +356,8 @@ static int plan_read_capabilities(struct plan_capabilities *ret_caps, const json
 	r = plan_read_members(object, capabilities_members, ARRAY_SIZE(capabilities_members),
 			      ret_caps, err);
 	if (!r && (ret_caps->bounding | ret_caps->effective | ret_caps->inheritable |
-		   ret_caps->permitted | ret_caps->ambient) & ~known)
+		   ret_caps->permitted | ret_caps->ambient) &
+			  ~known)
 		r = failure_invalid(err, "a capability above %d does not exist", CAP_LAST_CAP);
 	return r ? failure_prefix(err, "capabilities") : 0;
 }

@@ -60,7 +60,7 @@ struct plan_capabilities {
 
 struct plan_process {
 	bool has_terminal;
-	uint32_t rows, columns; /* 0: not given */
+	uint32_t rows, columns;	  /* 0: not given */
 	struct plan_strings args; /* at least one */
 	struct plan_strings env;  /* each with a "=" */
 	const char *cwd;	  /* absolute */

@@ -16,13 +16,16 @@
 /* As fork(2), into the new namespaces @flags. */
 static pid_t process_clone(int flags, int *ret_pid_fd)
 {
+	int pid_fd = -1;
 	struct clone_args args = {
 		.flags = (uint64_t)(unsigned int)flags | CLONE_PIDFD,
-		.pidfd = (uint64_t)(uintptr_t)ret_pid_fd,
+		.pidfd = (uint64_t)(uintptr_t)&pid_fd,
 		.exit_signal = SIGCHLD,
 	};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 
-	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	*ret_pid_fd = pid_fd;
+	return pid;
 }
 
 /* Returns 0 with a report, or -EPIPE when the process ended or exec'ed without one. */
@@ -101,9 +104,9 @@ int container_process_start(struct container_process *process, struct failure *e
 	AUTO_CLOSE int gate_fd = fd_take(&process->gate_fd);
 	struct container_report report;
 
-	/* A process that was killed at the gate is not there to read; that is no failure to exec. */
 	if (write(gate_fd, "", 1) != 1)
 		return failure_set(err, errno, "start the process");
+	/* No report: execve closed the pipe, or the process was killed, as its status will tell. */
 	if (process_read_report(report_fd, &report))
 		return 0;
 	*err = report.failure;

@@ -14,8 +14,8 @@
 
 #include "guest-init/scope.h"
 
-#define TREE_ROUNDS_MAX 256u /* directories created and links followed for one path */
-#define TREE_RETRIES_MAX 64u /* openat2(2) gives up when the tree is renamed under it */
+#define TREE_ROUNDS_MAX	 256u /* directories created and links followed for one path */
+#define TREE_RETRIES_MAX 64u  /* openat2(2) gives up when the tree is renamed under it */
 
 int container_tree_open(int root_fd, const char *path, int flags)
 {
@@ -122,7 +122,7 @@ int container_tree_make(int root_fd, const char *path, bool is_file)
 
 	if (!current)
 		return -ENOMEM;
-	/* A round creates a component or follows a link: more rounds than this are a loop of links. */
+	/* A round creates a component or follows a link: more of them are a loop of links. */
 	while (nr_rounds++ < TREE_ROUNDS_MAX) {
 		int fd = container_tree_open(root_fd, current, O_PATH);
 		int r;

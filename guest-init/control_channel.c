@@ -63,8 +63,8 @@ int control_channel_receive(struct control_channel *channel, json_t **ret_messag
 	*ret_message = json_loadb(channel->message, channel->nr_message, 0, &json_error);
 	free(channel->message);
 	control_channel_init(channel, channel->fd);
-	return *ret_message ? 1 : failure_invalid(err, "message from the monitor: %s",
-						  json_error.text);
+	return *ret_message ? 1
+			    : failure_invalid(err, "message from the monitor: %s", json_error.text);
 }
 
 int control_channel_send(const struct control_channel *channel, enum protocol_frame_type type,

@@ -12,7 +12,7 @@
 #include "guest-init/scope.h"
 
 #define COPY_UP_DEPTH_MAX 64 /* each level holds two descriptors and a stack frame */
-#define COPY_UP_CHUNK ((size_t)1 << 20)
+#define COPY_UP_CHUNK	  ((size_t)1 << 20)
 
 static void dir_close(DIR **dir)
 {

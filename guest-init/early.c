@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -35,7 +34,7 @@ void early_block_signals(void)
 	sigset_t all;
 
 	(void)sigfillset(&all);
-	(void)sigprocmask(SIG_SETMASK, &all, NULL);
+	(void)pthread_sigmask(SIG_SETMASK, &all, NULL);
 }
 
 static int early_mount_one(const char *type, const char *path, struct failure *err)
@@ -69,7 +68,9 @@ static int early_hex_digit(char digit)
 {
 	if (!isxdigit((unsigned char)digit))
 		return -1;
-	return isdigit((unsigned char)digit) ? digit - '0' : tolower((unsigned char)digit) - 'a' + 10;
+	if (isdigit((unsigned char)digit))
+		return digit - '0';
+	return tolower((unsigned char)digit) - 'a' + 10;
 }
 
 int early_mix_entropy(const char *entropy, struct failure *err)
@@ -100,11 +101,11 @@ void early_die(const struct failure *err)
 
 	if (fd >= 0)
 		(void)dprintf(fd, "guest-init: %s\n", err->text);
-	exit(1);
+	_exit(1);
 }
 
 void early_reboot(void)
 {
 	(void)reboot(RB_AUTOBOOT);
-	exit(1);
+	_exit(1);
 }

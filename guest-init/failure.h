@@ -11,7 +11,7 @@
 #include "guest-init/protocol.h"
 
 struct failure {
-	int code;			/* errno value, positive */
+	int code;		       /* errno value, positive */
 	char text[PROTOCOL_TEXT_SIZE]; /* always terminated; cut when too long */
 };
 

@@ -12,7 +12,7 @@
 
 #define PASSWD_SIZE_MAX ((size_t)1 << 20)
 
-enum passwd_field { PASSWD_NAME, PASSWD_PASSWORD, PASSWD_UID, PASSWD_GID, PASSWD_GECOS, PASSWD_HOME };
+enum passwd_field { PASSWD_UID = 2, PASSWD_HOME = 5 }; /* name:password:uid:gid:gecos:home */
 
 static bool passwd_uid_is(const char *text, uint32_t uid)
 {
@@ -72,7 +72,7 @@ static size_t environment_find(char *const *env, size_t len, const char *variabl
 int process_environment_make(const struct plan_process *process, int root_fd, char ***ret_env,
 			     struct failure *err)
 {
-	char **env = calloc(process->env.len + 2, sizeof(*env));
+	AUTO_FREE char **env = calloc(process->env.len + 2, sizeof(*env));
 	size_t len = 0;
 	size_t home;
 
@@ -91,5 +91,6 @@ int process_environment_make(const struct plan_process *process, int root_fd, ch
 			return failure_set(err, ENOMEM, "process.env");
 	}
 	*ret_env = env;
+	env = NULL;
 	return 0;
 }

@@ -12,7 +12,8 @@
 /*
  * The environment of the plan; when it has no HOME, or an empty one, that of the user's line in
  * /etc/passwd below @root_fd is added, or "/". When a name is given twice the last one counts.
- * *@ret_env ends with NULL and is never released: the process is about to exec.
+ * *@ret_env ends with NULL; it is heap memory of the caller's, its strings are the plan's but for
+ * HOME.
  */
 int process_environment_make(const struct plan_process *process, int root_fd, char ***ret_env,
 			     struct failure *err);

@@ -11,8 +11,8 @@
 #include "guest-init/kernel_settings.h"
 #include "guest-init/scope.h"
 
-#define NR_OPEN_DEFAULT 1048576u  /* fs.nr_open of a kernel that just booted */
-#define NR_OPEN_MAX 2147483584u	  /* the kernel's bound for it */
+#define NR_OPEN_DEFAULT 1048576u    /* fs.nr_open of a kernel that just booted */
+#define NR_OPEN_MAX	2147483584u /* the kernel's bound for it */
 
 static int limits_set_oom_score(int32_t score)
 {

@@ -70,8 +70,8 @@ static int privileges_set_capabilities(const struct plan_capabilities *plan, str
 static int privileges_raise_ambient(const struct plan_capabilities *capabilities,
 				    struct failure *err)
 {
-	uint64_t ambient = capabilities->ambient & capabilities->permitted &
-			   capabilities->inheritable;
+	uint64_t ambient =
+		capabilities->ambient & capabilities->permitted & capabilities->inheritable;
 
 	for (cap_value_t cap = 0; cap <= CAP_LAST_CAP; cap++) {
 		if (mask_has(ambient, cap) && cap_set_ambient(cap, CAP_SET))

@@ -24,8 +24,8 @@ void process_streams_init(struct process_streams *streams)
 		stream_pump_init_stopped(&streams->pumps[i]);
 }
 
-static int streams_connect(struct process_streams *streams, uint32_t id, enum protocol_stream stream,
-			   struct failure *err)
+static int streams_connect(struct process_streams *streams, uint32_t id,
+			   enum protocol_stream stream, struct failure *err)
 {
 	int fd = host_connection_open(protocol_stream_port(id, stream), err);
 
@@ -76,7 +76,8 @@ static int streams_watch(int epoll_fd, int fd, uint32_t events, uint32_t data)
 
 static void streams_start_pipes(struct process_streams *streams)
 {
-	stream_pump_init(&streams->pumps[STREAMS_INPUT], fd_take(&streams->host_fds[PROTOCOL_STDIN]),
+	stream_pump_init(&streams->pumps[STREAMS_INPUT],
+			 fd_take(&streams->host_fds[PROTOCOL_STDIN]),
 			 fd_take(&streams->pipe_fds[PROTOCOL_STDIN]));
 	for (size_t i = PROTOCOL_STDOUT; i <= PROTOCOL_STDERR; i++) {
 		stream_pump_init(&streams->pumps[i], fd_take(&streams->pipe_fds[i]),
@@ -125,7 +126,7 @@ void process_streams_on_event(struct process_streams *streams, uint32_t event, u
 	struct stream_pump *pump = &streams->pumps[event / 2];
 	bool is_destination = event % 2;
 
-	/* A destination that hung up is noticed here and not by the next write, which may never come. */
+	/* A destination that hung up is noticed here: the next write to it may never come. */
 	if (is_destination && events & (EPOLLERR | EPOLLHUP))
 		stream_pump_stop(pump);
 	else

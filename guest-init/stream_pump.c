@@ -59,8 +59,7 @@ static bool pump_fill(struct stream_pump *pump)
 	if (pump_would_block(n))
 		return false;
 	if (n <= 0) {
-		/* An error is an end, too: EIO is how a terminal says that nobody has it open. A pipe
-		 * has its own way to say so, and refuses the shutdown. */
+		/* An error is an end, too: EIO is how a terminal says that nobody has it open. */
 		(void)shutdown(pump->to_fd, SHUT_WR);
 		stream_pump_stop(pump);
 		return false;

@@ -36,7 +36,7 @@
  */
 enum supervisor_state { WAITING, CREATED, RUNNING, ENDING, ENDED };
 
-#define EVENTS_MAX 16
+#define EVENTS_MAX	16
 #define KILL_TIMEOUT_MS 10000 /* for processes that do not die, which is the kernel's fault */
 
 enum { EVENT_SIGNAL, EVENT_CONTROL, EVENT_STREAMS };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The file system device between a hostile driver and a hostile file server. */
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <stdlib.h>
@@ -35,7 +36,8 @@ static void on_server_gone(void *context)
 static void send_request(struct fake_program *program)
 {
 	unsigned int queue = fake_program_byte(program) % 2;
-	uint32_t len = (uint32_t)fake_program_number(program, 256);
+	uint32_t limit = fake_program_byte(program) % 2 ? 256 : FS_CHANNEL_AREA_SIZE;
+	uint32_t len = (uint32_t)fake_program_number(program, limit);
 	struct fake_buffer readable = { FAKE_BUFFERS, len };
 	struct fake_buffer writable = { FAKE_BUFFERS + 0x1000, 0 };
 	struct fuse_in_header header = { .len = len, .unique = 7 };
@@ -52,8 +54,10 @@ static void send_request(struct fake_program *program)
 static void take_request(void)
 {
 	struct fuse_in_header header;
+	int r = fs_channel_receive(&server_end, &taken);
 
-	if (fs_channel_receive(&server_end, &taken) != 1)
+	BUG_ON(is_server_honest && r == -EPROTO);
+	if (r != 1)
 		return;
 	is_answered = false;
 	memcpy(&header, fs_channel_request(&server_end, taken.slot), sizeof(header));

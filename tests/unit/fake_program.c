@@ -93,6 +93,9 @@ void fake_program_place_queue(struct fake_program *program, struct fake_queue *q
 
 	queue->size = size;
 	queue->next_descriptor = 0;
+	/* The last places that are valid, and the first that are not. */
+	end += fake_program_byte(program) / 2 % 17;
+	end &= ~UINT64_C(1);
 	switch (fake_program_byte(program) % 5) {
 	case 0:
 		queue->descriptors = (end - fake_descriptors_size(size)) & ~UINT64_C(15);
@@ -175,6 +178,24 @@ void fake_program_touch_ring(struct fake_program *program, struct fake_driver *d
 	}
 }
 
+/* A register that a driver writes, as it is meant to be written. */
+static void write_register(struct fake_program *program, struct fake_driver *driver)
+{
+	static const uint8_t registers[] = {
+		VIRTIO_MMIO_DEVICE_FEATURES_SEL, VIRTIO_MMIO_DRIVER_FEATURES,
+		VIRTIO_MMIO_DRIVER_FEATURES_SEL, VIRTIO_MMIO_QUEUE_SEL,
+		VIRTIO_MMIO_QUEUE_NUM,		 VIRTIO_MMIO_QUEUE_READY,
+		VIRTIO_MMIO_INTERRUPT_ACK,	 VIRTIO_MMIO_QUEUE_DESC_LOW,
+		VIRTIO_MMIO_QUEUE_DESC_HIGH,	 VIRTIO_MMIO_QUEUE_AVAIL_LOW,
+		VIRTIO_MMIO_QUEUE_AVAIL_HIGH,	 VIRTIO_MMIO_QUEUE_USED_LOW,
+		VIRTIO_MMIO_QUEUE_USED_HIGH,
+	};
+	uint8_t offset = registers[fake_program_byte(program) % ARRAY_SIZE(registers)];
+
+	fake_driver_write(driver, offset,
+			  (uint32_t)fake_program_number(program, driver->device->nr_queues));
+}
+
 static void access_register(struct fake_program *program, struct fake_driver *driver)
 {
 	uint8_t data[8] = { 0 };
@@ -198,9 +219,8 @@ void fake_program_step(struct fake_program *program, struct fake_driver *driver)
 	case 0:
 		access_register(program, driver);
 		return;
-	case 1: /* a register write of the right shape */
-		fake_driver_write(driver, fake_program_byte(program) & ~3U,
-				  (uint32_t)fake_program_number(program, driver->queues[0].size));
+	case 1:
+		write_register(program, driver);
 		return;
 	case 2:
 		(void)fake_driver_start(driver);

@@ -32,7 +32,7 @@
 #include "guest-init/supervisor.h"
 #include "tests/unit/tap.h"
 
-#define BUSYBOX "/bin/busybox"
+#define BUSYBOX	    "/bin/busybox"
 #define OUTPUT_SIZE 4096
 
 /* One machine under test: the host's ends of its connections. */
@@ -40,12 +40,13 @@ struct machine {
 	pid_t pid;
 	int control_fd;
 	int stream_fds[PROTOCOL_NR_STREAMS];
-	char output[OUTPUT_SIZE]; /* of standard output, or of the terminal */
+	char output[OUTPUT_SIZE];    /* of standard output, or of the terminal */
 	struct protocol_frame frame; /* the last one received */
 };
 
 static int guest_stream_fds[PROTOCOL_NR_STREAMS]; /* the guest's ends */
-static char machine_directory[] = "/tmp/test-guest-XXXXXX"; /* where the machine's root is mounted */
+static char machine_directory[] =
+	"/tmp/test-guest-XXXXXX"; /* where the machine's root is mounted */
 
 /* --- what a guest has and the test replaces ------------------------------------------------- */
 
@@ -102,12 +103,13 @@ static inline void copy_program(const char *from, const char *to)
 static inline void make_image(void)
 {
 	static const char *const directories[] = {
-		"tree", "container", "proc",	 "dev",		 "tree/bin",
+		"tree",	    "container",    "proc",	 "dev",		 "tree/bin",
 		"tree/etc", "tree/private", "tree/data", "tree/dev",	 "tree/dev/shm",
 		"tree/opt", "tree/opt/sub", "tree/home", "tree/volatile"};
-	static const char *const applets[] = {"sh",  "id",   "cat",   "grep",  "ls",	"mount",
-					      "stat", "readlink", "hostname", "stty", "sleep", "wc",
-					      "head", "kill", "test", "tty", "ps", "touch"};
+	static const char *const applets[] = {"sh",    "id",   "cat",	   "grep",     "ls",
+					      "mount", "stat", "readlink", "hostname", "stty",
+					      "sleep", "wc",   "head",	   "kill",     "test",
+					      "tty",   "ps",   "touch",	   "ip"};
 
 	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
 		must(!mkdir(directories[i], 0755), directories[i]);
@@ -118,7 +120,8 @@ static inline void make_image(void)
 		(void)snprintf(path, sizeof(path), "tree/bin/%s", applets[i]);
 		must(!symlink("busybox", path), path);
 	}
-	write_file("tree/etc/passwd", "root:x:0:0::/root:/bin/sh\nbroken\nbob:x:1234:5::/home/bob:\n");
+	write_file("tree/etc/passwd",
+		   "root:x:0:0::/root:/bin/sh\nbroken\nbob:x:1234:5::/home/bob:\n");
 	write_file("tree/etc/hosts", "127.0.0.1 volume\n");
 	write_file("tree/private/secret", "secret\n");
 	write_file("tree/data/file", "data\n");
@@ -166,8 +169,9 @@ static inline void machine_boot(struct machine *machine)
 		machine->stream_fds[i] = pair[0];
 		guest_stream_fds[i] = pair[1];
 	}
-	machine->pid = (pid_t)syscall(SYS_clone, SIGCHLD | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS |
-							 CLONE_NEWNET | CLONE_NEWIPC,
+	machine->pid = (pid_t)syscall(SYS_clone,
+				      SIGCHLD | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS |
+					      CLONE_NEWNET | CLONE_NEWIPC,
 				      NULL, NULL, NULL, NULL);
 	must(machine->pid >= 0, "clone");
 	if (!machine->pid) {
@@ -262,18 +266,19 @@ static inline void plan_set_args(json_t *plan, const char *program, const char *
 /* A container like those that engines ask for, which runs @script. */
 static inline json_t *plan_make(const char *script)
 {
-	json_t *plan = json_pack(
-		"{s:s, s:s, s:s, s:[s,s,s,s,s], s:b, s:i, s:{}, s:[], s:[], s:[]}", "type", "create",
-		"entropy", "00112233445566778899aabbccddeeff", "hostname", "inside", "namespaces",
-		"pid", "mount", "ipc", "uts", "cgroup", "readonlyRootfs", 0, "rootfsPropagation", 0,
-		"sysctl", "maskedPaths", "readonlyPaths", "devices");
-	json_t *process = json_pack(
-		"{s:b, s:i, s:i, s:[s,s], s:s, s:i, s:i, s:[], s:i, s:[], s:b, s:{s:I,s:I,s:I,s:I,s:I}}",
-		"terminal", 0, "rows", 0, "columns", 0, "env", "PATH=/nonsense:/bin", "A=1", "cwd",
-		"/", "uid", 0, "gid", 0, "additionalGids", "umask", 022, "rlimits",
-		"noNewPrivileges", 0, "capabilities", "bounding", (json_int_t)0x1ff, "effective",
-		(json_int_t)0x1ff, "inheritable", (json_int_t)0, "permitted", (json_int_t)0x1ff,
-		"ambient", (json_int_t)0);
+	json_t *plan = json_pack("{s:s, s:s, s:s, s:[s,s,s,s,s], s:b, s:i, s:{}, s:[], s:[], s:[]}",
+				 "type", "create", "entropy", "00112233445566778899aabbccddeeff",
+				 "hostname", "inside", "namespaces", "pid", "mount", "ipc", "uts",
+				 "cgroup", "readonlyRootfs", 0, "rootfsPropagation", 0, "sysctl",
+				 "maskedPaths", "readonlyPaths", "devices");
+	json_t *process =
+		json_pack("{s:b, s:i, s:i, s:[s,s], s:s, s:i, s:i, s:[], s:i, s:[], s:b, "
+			  "s:{s:I,s:I,s:I,s:I,s:I}}",
+			  "terminal", 0, "rows", 0, "columns", 0, "env", "PATH=/nonsense:/bin",
+			  "A=1", "cwd", "/", "uid", 0, "gid", 0, "additionalGids", "umask", 022,
+			  "rlimits", "noNewPrivileges", 0, "capabilities", "bounding",
+			  (json_int_t)0x1ff, "effective", (json_int_t)0x1ff, "inheritable",
+			  (json_int_t)0, "permitted", (json_int_t)0x1ff, "ambient", (json_int_t)0);
 	json_t *mounts = json_array();
 	unsigned long safe = MS_NOSUID | MS_NOEXEC | MS_NODEV;
 

@@ -17,29 +17,32 @@
 #define DEPTH 100000
 
 static const char good[] =
-	"{'ociVersion': '1.0.2',"
-	" 'process': {'terminal': false, 'user': {'uid': 0, 'gid': 0}, 'args': ['true'],"
-	"  'env': ['PATH=/bin'], 'cwd': '/',"
-	"  'capabilities': {'bounding': ['CAP_KILL'], 'effective': ['CAP_KILL']},"
-	"  'rlimits': [{'type': 'RLIMIT_NOFILE', 'soft': 1024, 'hard': 1024}]},"
-	" 'root': {'path': 'rootfs'},"
-	" 'hostname': 'box',"
-	" 'mounts': [{'destination': '/proc', 'type': 'proc', 'source': 'proc'}],"
-	" 'linux': {'namespaces': [{'type': 'pid'}, {'type': 'network'}, {'type': 'mount'},"
-	"   {'type': 'ipc'}, {'type': 'uts'}]}}";
+    "{'ociVersion': '1.0.2',"
+    " 'process': {'terminal': false, 'user': {'uid': 0, 'gid': 0}, 'args': ['true'],"
+    "  'env': ['PATH=/bin'], 'cwd': '/',"
+    "  'capabilities': {'bounding': ['CAP_KILL'], 'effective': ['CAP_KILL']},"
+    "  'rlimits': [{'type': 'RLIMIT_NOFILE', 'soft': 1024, 'hard': 1024}]},"
+    " 'root': {'path': 'rootfs'},"
+    " 'hostname': 'box',"
+    " 'mounts': [{'destination': '/proc', 'type': 'proc', 'source': 'proc'}],"
+    " 'linux': {'namespaces': [{'type': 'pid'}, {'type': 'network'}, {'type': 'mount'},"
+    "   {'type': 'ipc'}, {'type': 'uts'}]}}";
 
-#define NS(more) "{'linux':{'namespaces':[{'type':'network'}" more "]}}"
-#define PROCESS(member) "{'process':{" member "}}"
-#define RLIMIT(text) "{'process':{'rlimits':[{'type':'RLIMIT_CORE','soft':0,'hard':0}," text "]}}"
-#define MOUNT(members) "{'mounts':[{'destination':'/a','type':'tmpfs'},{" members "}]}"
-#define BIND(members) MOUNT("'destination':'/b','type':'bind'" members)
-#define LINUX(member) "{'linux':{" member "}}"
+#define NS(more)	  "{'linux':{'namespaces':[{'type':'network'}" more "]}}"
+#define PROCESS(member)	  "{'process':{" member "}}"
+#define RLIMIT(text)	  "{'process':{'rlimits':[{'type':'RLIMIT_CORE','soft':0,'hard':0}," text "]}}"
+#define MOUNT(members)	  "{'mounts':[{'destination':'/a','type':'tmpfs'},{" members "}]}"
+#define BIND(members)	  MOUNT("'destination':'/b','type':'bind'" members)
+#define LINUX(member)	  "{'linux':{" member "}}"
 #define RESOURCES(member) "{'linux':{'resources':{" member "}}}"
-#define DEVICE(members) "{'linux':{'devices':[{" members "}]}}"
-#define X16 "xxxxxxxxxxxxxxxx"
-#define X64 X16 X16 X16 X16
+#define DEVICE(members)	  "{'linux':{'devices':[{" members "}]}}"
+#define X16		  "xxxxxxxxxxxxxxxx"
+#define X64		  X16 X16 X16 X16
 
-#define FIELD(change, expect) { change, expect, MALFORMED_FIELD }
+#define FIELD(change, expect)                                                                      \
+	{                                                                                          \
+		change, expect, MALFORMED_FIELD                                                    \
+	}
 
 const struct malformed_config malformed_configs[] = {
 	/* The file. */
@@ -93,12 +96,13 @@ const struct malformed_config malformed_configs[] = {
 	FIELD("{'annotations':{'\\u0007':1}}", "annotations.?: must be a string"),
 	FIELD("{'hooks':1}", "hooks: must be an object"),
 	FIELD("{'hooks':{'prestart':[{'path':'/x'}]}}", "hooks.prestart is not supported"),
-	FIELD("{'hooks':{'createRuntime':[{'path':'/x'}]}}", "hooks.createRuntime is not supported"),
+	FIELD("{'hooks':{'createRuntime':[{'path':'/x'}]}}",
+	      "hooks.createRuntime is not supported"),
 	FIELD("{'hooks':{'poststop':[{'path':'/x'}]}}", "hooks.poststop is not supported"),
 	FIELD("{'vm':{'hypervisor':{'path':'/x'}}}", "vm is not supported"),
 	FIELD("{'windows':{'layerFolders':['x']}}", "windows is not supported"),
 	FIELD("{'hooks':{'prestart':[{'path':'/x'}]},'vm':{'kernel':{}}}",
-	  "hooks.prestart is not supported; vm is not supported"),
+	      "hooks.prestart is not supported; vm is not supported"),
 
 	/* root */
 	FIELD("{'root':null}", "root: is missing"),
@@ -116,9 +120,9 @@ const struct malformed_config malformed_configs[] = {
 	FIELD(PROCESS("'terminal':'yes'"), "process.terminal: must be true or false"),
 	FIELD(PROCESS("'consoleSize':[80,25]"), "process.consoleSize: must be an object"),
 	FIELD(PROCESS("'consoleSize':{'height':-1,'width':80}"),
-	  "process.consoleSize.height: must be a whole number from 0 to 65535"),
+	      "process.consoleSize.height: must be a whole number from 0 to 65535"),
 	FIELD(PROCESS("'consoleSize':{'height':1,'width':65536}"),
-	  "process.consoleSize.width: must be a whole number from 0 to 65535"),
+	      "process.consoleSize.width: must be a whole number from 0 to 65535"),
 	FIELD(PROCESS("'args':null"), "process.args: is missing"),
 	FIELD(PROCESS("'args':[]"), "process.args: must not be empty"),
 	FIELD(PROCESS("'args':'sh'"), "process.args: must be an array"),
@@ -133,43 +137,44 @@ const struct malformed_config malformed_configs[] = {
 	FIELD(PROCESS("'user':'root'"), "process.user: must be an object"),
 	FIELD(PROCESS("'user':{'uid':-1}"), "process.user.uid: must be a whole number from 0 to"),
 	FIELD(PROCESS("'user':{'uid':4294967295}"),
-	  "process.user.uid: must be a whole number from 0 to 4294967294"),
+	      "process.user.uid: must be a whole number from 0 to 4294967294"),
 	FIELD(PROCESS("'user':{'gid':1.5}"), "process.user.gid: must be a whole number"),
 	FIELD(PROCESS("'user':{'gid':'0'}"), "process.user.gid: must be a number"),
 	FIELD(PROCESS("'user':{'umask':512}"),
-	  "process.user.umask: must be a whole number from 0 to 511"),
+	      "process.user.umask: must be a whole number from 0 to 511"),
 	FIELD(PROCESS("'user':{'additionalGids':[0,4294967296]}"),
-	  "process.user.additionalGids[1]: must be a whole number"),
+	      "process.user.additionalGids[1]: must be a whole number"),
 	FIELD(PROCESS("'user':{'additionalGids':[18446744073709551616]}"),
-	  "process.user.additionalGids[0]: must be a whole number"),
+	      "process.user.additionalGids[0]: must be a whole number"),
 	FIELD(PROCESS("'capabilities':['CAP_KILL']"), "process.capabilities: must be an object"),
 	FIELD(PROCESS("'capabilities':{'bounding':'CAP_KILL'}"),
-	  "process.capabilities.bounding: must be an array"),
+	      "process.capabilities.bounding: must be an array"),
 	FIELD(PROCESS("'capabilities':{'ambient':[5]}"),
-	  "process.capabilities.ambient[0]: must be a string"),
+	      "process.capabilities.ambient[0]: must be a string"),
 	FIELD(PROCESS("'rlimits':{}"), "process.rlimits: must be an array"),
 	FIELD(RLIMIT("null"), "process.rlimits[1].type: is missing"),
 	FIELD(RLIMIT("{'soft':1,'hard':1}"), "process.rlimits[1].type: is missing"),
 	FIELD(RLIMIT("{'type':'RLIMIT_X','soft':1,'hard':1}"),
-	  "process.rlimits[1].type: unknown value \"RLIMIT_X\""),
+	      "process.rlimits[1].type: unknown value \"RLIMIT_X\""),
 	FIELD(RLIMIT("{'type':'RLIMIT_CPU','hard':1}"), "process.rlimits[1].soft: is missing"),
 	FIELD(RLIMIT("{'type':'RLIMIT_CPU','soft':1}"), "process.rlimits[1].hard: is missing"),
 	FIELD(RLIMIT("{'type':'RLIMIT_CPU','soft':-1,'hard':1}"),
-	  "process.rlimits[1].soft: must be a whole number from 0"),
+	      "process.rlimits[1].soft: must be a whole number from 0"),
 	FIELD(RLIMIT("{'type':'RLIMIT_CPU','soft':2,'hard':1}"),
-	  "process.rlimits[1].soft: is larger than the hard limit"),
+	      "process.rlimits[1].soft: is larger than the hard limit"),
 	FIELD(RLIMIT("{'type':'RLIMIT_CPU','soft':1,'hard':36893488147419103232}"),
-	  "process.rlimits[1].hard: must be a whole number"),
+	      "process.rlimits[1].hard: must be a whole number"),
 	FIELD(RLIMIT("{'type':'RLIMIT_CORE','soft':1,'hard':1}"),
-	  "process.rlimits[1].type: duplicate RLIMIT_CORE"),
+	      "process.rlimits[1].type: duplicate RLIMIT_CORE"),
 	FIELD(PROCESS("'oomScoreAdj':1001"),
-	  "process.oomScoreAdj: must be a whole number from -1000 to 1000"),
+	      "process.oomScoreAdj: must be a whole number from -1000 to 1000"),
 	FIELD(PROCESS("'noNewPrivileges':0"), "process.noNewPrivileges: must be true or false"),
 	FIELD(PROCESS("'apparmorProfile':false"), "process.apparmorProfile: must be a string"),
 	FIELD(PROCESS("'scheduler':{'policy':'SCHED_FIFO'}"), "process.scheduler is not supported"),
 	FIELD(PROCESS("'ioPriority':{'class':'IOPRIO_CLASS_RT'}"),
-	  "process.ioPriority is not supported"),
-	FIELD(PROCESS("'execCPUAffinity':{'initial':'0'}"), "process.execCPUAffinity is not supported"),
+	      "process.ioPriority is not supported"),
+	FIELD(PROCESS("'execCPUAffinity':{'initial':'0'}"),
+	      "process.execCPUAffinity is not supported"),
 
 	/* mounts */
 	FIELD("{'mounts':{}}", "mounts: must be an array"),
@@ -178,16 +183,16 @@ const struct malformed_config malformed_configs[] = {
 	FIELD(MOUNT("'type':'tmpfs'"), "mounts[1].destination: is missing"),
 	FIELD(MOUNT("'destination':'','type':'tmpfs'"), "mounts[1].destination: must not be empty"),
 	FIELD(MOUNT("'destination':'/a/..','type':'tmpfs'"),
-	  "mounts[1].destination: a mount over the root is not supported"),
+	      "mounts[1].destination: a mount over the root is not supported"),
 	FIELD(MOUNT("'destination':'/b'"), "mounts[1].type: is missing"),
 	FIELD(MOUNT("'destination':'/b','type':'nfs'"), "mounts[1].type: \"nfs\" is not supported"),
 	FIELD(MOUNT("'destination':'/b','type':7"), "mounts[1].type: must be a string"),
 	FIELD(MOUNT("'destination':'/b','type':'tmpfs','options':'ro'"),
-	  "mounts[1].options: must be an array"),
+	      "mounts[1].options: must be an array"),
 	FIELD(MOUNT("'destination':'/b','type':'tmpfs','options':['ro',true]"),
-	  "mounts[1].options[1]: must be a string"),
+	      "mounts[1].options[1]: must be a string"),
 	FIELD(MOUNT("'destination':'/b','type':'proc','options':['tmpcopyup']"),
-	  "mounts[1].options: tmpcopyup is for tmpfs only"),
+	      "mounts[1].options: tmpcopyup is for tmpfs only"),
 	FIELD(BIND(""), "mounts[1].source: is missing"),
 	FIELD(BIND(",'source':''"), "mounts[1].source: must not be empty"),
 	FIELD(BIND(",'source':'nothing'"), "/nothing: no such file or directory"),
@@ -195,105 +200,111 @@ const struct malformed_config malformed_configs[] = {
 	FIELD(BIND(",'source':'socket'"), "/socket: binding a socket is not supported"),
 	FIELD(BIND(",'source':'/dev/kmsg'"), "/dev/kmsg: binding a host device is not supported"),
 	FIELD(BIND(",'source':'volume','options':['idmap']"),
-	  "mounts[1].options[0]: idmap is not supported"),
+	      "mounts[1].options[0]: idmap is not supported"),
 	FIELD(BIND(",'source':'volume','uidMappings':[{'containerID':0,'hostID':1,'size':1}]"),
-	  "mounts[1].uidMappings is not supported"),
+	      "mounts[1].uidMappings is not supported"),
 	FIELD(BIND(",'source':'volume','options':['remount']"),
-	  "mounts[1].options: remount of a bind is not supported"),
+	      "mounts[1].options: remount of a bind is not supported"),
 
 	/* linux */
 	FIELD("{'linux':[]}", "linux: must be an object"),
 	FIELD("{'linux':null}", "linux.namespaces: no \"network\""),
 	FIELD(LINUX("'namespaces':'pid'"), "linux.namespaces: must be an array"),
 	FIELD(LINUX("'namespaces':[{'type':'pid'}]"),
-	  "linux.namespaces: no \"network\": the host's network is not supported"),
+	      "linux.namespaces: no \"network\": the host's network is not supported"),
 	FIELD(NS(",'pid'"), "linux.namespaces[1]: must be an object"),
 	FIELD(NS(",{}"), "linux.namespaces[1].type: is missing"),
 	FIELD(NS(",{'type':'net'}"), "linux.namespaces[1].type: unknown value \"net\""),
 	FIELD(NS(",{'type':'network'}"), "linux.namespaces[1].type: duplicate \"network\""),
 	FIELD(NS(",{'type':'user'}"), "linux.namespaces[1].type: \"user\" is not supported"),
 	FIELD(NS(",{'type':'pid','path':'/proc/1/ns/pid'}"),
-	  "linux.namespaces[1].path: joining an existing pid namespace is not supported"),
+	      "linux.namespaces[1].path: joining an existing pid namespace is not supported"),
 	FIELD("{'linux':{'namespaces':[{'type':'network','path':'ns/net'}]}}",
-	  "linux.namespaces[0].path: must be an absolute path"),
+	      "linux.namespaces[0].path: must be an absolute path"),
 	FIELD(LINUX("'sysctl':[]"), "linux.sysctl: must be an object"),
 	FIELD(LINUX("'sysctl':{'net.ipv4.ip_forward':1}"),
-	  "linux.sysctl.net.ipv4.ip_forward: must be a string"),
+	      "linux.sysctl.net.ipv4.ip_forward: must be a string"),
 	FIELD(LINUX("'sysctl':{'net/../../x':'1'}"),
-	  "linux.sysctl.net/../../x: is not the name of a setting"),
+	      "linux.sysctl.net/../../x: is not the name of a setting"),
 	FIELD(LINUX("'sysctl':{'kernel..x':'1'}"), "linux.sysctl.kernel..x: is not the name"),
 	FIELD(LINUX("'sysctl':{'.kernel':'1'}"), "linux.sysctl..kernel: is not the name"),
 	FIELD(LINUX("'sysctl':{'':'1'}"), "linux.sysctl.: is not the name of a setting"),
 	FIELD(LINUX("'maskedPaths':['proc/kcore']"),
-	  "linux.maskedPaths[0]: must be an absolute path"),
-	FIELD(LINUX("'readonlyPaths':['/proc/sys',{}]"), "linux.readonlyPaths[1]: must be a string"),
+	      "linux.maskedPaths[0]: must be an absolute path"),
+	FIELD(LINUX("'readonlyPaths':['/proc/sys',{}]"),
+	      "linux.readonlyPaths[1]: must be a string"),
 	FIELD(LINUX("'rootfsPropagation':'sideways'"),
-	  "linux.rootfsPropagation: unknown value \"sideways\""),
-	FIELD(LINUX("'seccomp':{'defaultAction':'SCMP_ACT_ERRNO'}"), "linux.seccomp is not supported"),
+	      "linux.rootfsPropagation: unknown value \"sideways\""),
+	FIELD(LINUX("'seccomp':{'defaultAction':'SCMP_ACT_ERRNO'}"),
+	      "linux.seccomp is not supported"),
 	FIELD(LINUX("'intelRdt':{'closID':'x'}"), "linux.intelRdt is not supported"),
 	FIELD(LINUX("'uidMappings':[{'containerID':0,'hostID':0,'size':1}]"),
-	  "linux.uidMappings is not supported"),
-	FIELD(LINUX("'timeOffsets':{'monotonic':{'secs':1}}"), "linux.timeOffsets is not supported"),
+	      "linux.uidMappings is not supported"),
+	FIELD(LINUX("'timeOffsets':{'monotonic':{'secs':1}}"),
+	      "linux.timeOffsets is not supported"),
 	FIELD(LINUX("'netDevices':{'eth0':{}}"), "linux.netDevices is not supported"),
 	FIELD(LINUX("'memoryPolicy':{'mode':'MPOL_BIND'}"), "linux.memoryPolicy is not supported"),
 	FIELD(LINUX("'personality':{'domain':'LINUX32'}"),
-	  "linux.personality.domain is not supported"),
+	      "linux.personality.domain is not supported"),
 	FIELD(LINUX("'cgroupsPath':{}"), "linux.cgroupsPath: must be a string"),
 	FIELD(DEVICE("'type':'c','major':1,'minor':3"), "linux.devices[0].path: is missing"),
 	FIELD(DEVICE("'path':'null','type':'c','major':1,'minor':3"),
-	  "linux.devices[0].path: must be an absolute path"),
+	      "linux.devices[0].path: must be an absolute path"),
 	FIELD(DEVICE("'path':'/dev/x','type':'z'"), "linux.devices[0].type: unknown value \"z\""),
 	FIELD(DEVICE("'path':'/dev/x','type':'c','major':1"), "linux.devices[0].minor: is missing"),
 	FIELD(DEVICE("'path':'/dev/x','type':'c','major':-1,'minor':3"),
-	  "linux.devices[0].major: must be a whole number"),
+	      "linux.devices[0].major: must be a whole number"),
 	FIELD(DEVICE("'path':'/dev/null','type':'c','major':1,'minor':3,'fileMode':65536"),
-	  "linux.devices[0].fileMode: must be a whole number from 0 to 65535"),
+	      "linux.devices[0].fileMode: must be a whole number from 0 to 65535"),
 	FIELD(DEVICE("'path':'/dev/sda','type':'b','major':8,'minor':0"),
-	  "linux.devices[0]: \"/dev/sda\" (b 8:0) is a host device, which is not supported"),
+	      "linux.devices[0]: \"/dev/sda\" (b 8:0) is a host device, which is not supported"),
 	FIELD(DEVICE("'path':'/dev/kvm','type':'c','major':10,'minor':232"),
-	  "linux.devices[0]: \"/dev/kvm\" (c 10:232) is a host device"),
+	      "linux.devices[0]: \"/dev/kvm\" (c 10:232) is a host device"),
 
 	/* linux.resources */
 	FIELD(LINUX("'resources':[]"), "linux.resources: must be an object"),
 	FIELD(RESOURCES("'memory':5"), "linux.resources.memory: must be an object"),
 	FIELD(RESOURCES("'memory':{'limit':'64m'}"),
-	  "linux.resources.memory.limit: must be a number"),
+	      "linux.resources.memory.limit: must be a number"),
 	FIELD(RESOURCES("'memory':{'limit':-2}"), "linux.resources.memory.limit: must be a whole"),
 	FIELD(RESOURCES("'memory':{'limit':9223372036854775807}"),
-	  "linux.resources.memory.limit: must be a whole number from -1 to 1099511627776"),
+	      "linux.resources.memory.limit: must be a whole number from -1 to 1099511627776"),
 	FIELD(RESOURCES("'memory':{'limit':134217728,'swap':134217727}"),
-	  "linux.resources.memory.swap: is smaller than the memory limit"),
+	      "linux.resources.memory.swap: is smaller than the memory limit"),
 	FIELD(RESOURCES("'memory':{'swap':134217727}"),
-	  "linux.resources.memory.swap: needs a memory limit"),
+	      "linux.resources.memory.swap: needs a memory limit"),
 	FIELD(RESOURCES("'memory':{'reservation':1048576}"),
-	  "linux.resources.memory.reservation is not supported"),
+	      "linux.resources.memory.reservation is not supported"),
 	FIELD(RESOURCES("'memory':{'disableOOMKiller':true}"),
-	  "linux.resources.memory.disableOOMKiller is not supported"),
+	      "linux.resources.memory.disableOOMKiller is not supported"),
 	FIELD(RESOURCES("'memory':{'swappiness':101}"),
-	  "linux.resources.memory.swappiness: must be a whole number from 0 to 100"),
+	      "linux.resources.memory.swappiness: must be a whole number from 0 to 100"),
 	FIELD(RESOURCES("'cpu':{'quota':50}"), "linux.resources.cpu.quota: must be at least 1000"),
 	FIELD(RESOURCES("'cpu':{'quota':50000,'period':999}"),
-	  "linux.resources.cpu.period: must be at least 1000"),
+	      "linux.resources.cpu.period: must be at least 1000"),
 	FIELD(RESOURCES("'cpu':{'quota':50000,'period':1000001}"),
-	  "linux.resources.cpu.period: must be a whole number from 0 to 1000000"),
+	      "linux.resources.cpu.period: must be a whole number from 0 to 1000000"),
 	FIELD(RESOURCES("'cpu':{'shares':1024}"), "linux.resources.cpu.shares is not supported"),
 	FIELD(RESOURCES("'cpu':{'cpus':'0-1'}"), "linux.resources.cpu.cpus is not supported"),
 	FIELD(RESOURCES("'cpu':{'realtimeRuntime':1}"),
-	  "linux.resources.cpu.realtimeRuntime is not supported"),
+	      "linux.resources.cpu.realtimeRuntime is not supported"),
 	FIELD(RESOURCES("'pids':{'limit':100}"), "linux.resources.pids.limit is not supported"),
-	FIELD(RESOURCES("'blockIO':{'weight':500}"), "linux.resources.blockIO.weight is not supported"),
+	FIELD(RESOURCES("'blockIO':{'weight':500}"),
+	      "linux.resources.blockIO.weight is not supported"),
 	FIELD(RESOURCES("'hugepageLimits':[{'pageSize':'2MB','limit':1}]"),
-	  "linux.resources.hugepageLimits is not supported"),
-	FIELD(RESOURCES("'unified':{'memory.high':'1'}"), "linux.resources.unified is not supported"),
-	FIELD(RESOURCES("'rdma':{'mlx5':{'hcaHandles':1}}"), "linux.resources.rdma is not supported"),
+	      "linux.resources.hugepageLimits is not supported"),
+	FIELD(RESOURCES("'unified':{'memory.high':'1'}"),
+	      "linux.resources.unified is not supported"),
+	FIELD(RESOURCES("'rdma':{'mlx5':{'hcaHandles':1}}"),
+	      "linux.resources.rdma is not supported"),
 	FIELD(RESOURCES("'network':{'classID':1}"),
-	  "linux.resources.network.classID is not supported"),
+	      "linux.resources.network.classID is not supported"),
 	FIELD(RESOURCES("'devices':[{'access':'rwm'}]"),
-	  "linux.resources.devices[0].allow: is missing"),
+	      "linux.resources.devices[0].allow: is missing"),
 	FIELD(RESOURCES("'devices':[{'allow':false,'access':'rwx'}]"),
-	  "linux.resources.devices[0].access: must be made of r, w and m"),
+	      "linux.resources.devices[0].access: must be made of r, w and m"),
 	FIELD(RESOURCES("'devices':[{'allow':false,'type':'x'}]"),
-	  "linux.resources.devices[0].type: unknown value \"x\""),
+	      "linux.resources.devices[0].type: unknown value \"x\""),
 
 	/* Well-formed, and too much for the message to the guest. */
 	{ NULL, "more than the 8388608 bytes a guest takes", MALFORMED_LONG_ENV },
@@ -319,10 +330,10 @@ static json_t *restore_integers(json_t *value)
 	json_t *member;
 	size_t index;
 
-	json_object_foreach(value, name, member)
-		(void)json_object_set_new_nocheck(value, name, restore_integers(member));
-	json_array_foreach(value, index, member)
-		(void)json_array_set_new(value, index, restore_integers(member));
+	json_object_foreach(value, name, member)(void)
+	    json_object_set_new_nocheck(value, name, restore_integers(member));
+	json_array_foreach(value, index, member)(void)
+	    json_array_set_new(value, index, restore_integers(member));
 	if (json_is_real(value) && json_real_value(value) > -0x1p62 &&
 	    json_real_value(value) < 0x1p62 &&
 	    (double)(json_int_t)json_real_value(value) == json_real_value(value))
@@ -397,9 +408,8 @@ static int write_long_env(int dir_fd, const char *text)
 
 int malformed_config_write(const struct malformed_config *config, int dir_fd)
 {
-	AUTO_FREE char *text = config->kind == MALFORMED_FIELD ?
-				       changed_config_text(config->change) :
-				       good_config_text();
+	AUTO_FREE char *text = config->kind == MALFORMED_FIELD ? changed_config_text(config->change)
+							       : good_config_text();
 
 	if (!text || bundle_files_write(dir_fd) < 0)
 		return -1;

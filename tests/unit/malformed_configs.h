@@ -3,8 +3,8 @@
  * malformed_configs.h - bundles whose config.json must be refused, and the words of the refusal
  *
  * A bundle is a directory with rootfs/, volume/, notes.txt and socket, and a config.json made
- * from one that is good. Used in the process by test_malformed_configs, and written to disk by the same
- * program for tests of the real command line.
+ * from one that is good. Used in the process by test_malformed_configs, and written to disk by the
+ * same program for tests of the real command line.
  */
 #pragma once
 

@@ -3,6 +3,8 @@
 #include "vmm/virtio/console.h"
 
 #include <linux/virtio_mmio.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "tests/unit/fake_driver.h"
 #include "tests/unit/tap.h"
@@ -82,14 +84,16 @@ static void test_input_never_comes(void)
 	tear_down();
 }
 
-/* Class: a chain of overlapping buffers as large as RAM, many times over. */
+/* Class: a chain of overlapping buffers that add up to much more than RAM. */
 static void test_request_is_bounded(void)
 {
+	int fd = memfd_create("mirror", MFD_CLOEXEC);
 	struct fake_buffer buffers[16];
 	uint32_t id;
 	uint32_t len;
 
 	set_up();
+	boot_log_init(&boot_log, fd, UINT64_MAX);
 	memset(fake_driver_bytes(&driver, FAKE_BUFFERS, 0x100000), 'x', 0x100000);
 	for (unsigned int i = 0; i < 16; i++)
 		buffers[i] = (struct fake_buffer){ FAKE_BUFFERS, 0x100000 };
@@ -97,8 +101,9 @@ static void test_request_is_bounded(void)
 	fake_driver_kick(&driver, TRANSMIT);
 	(void)fake_driver_run(&driver, 1);
 	ok(fake_driver_take_used(&driver, TRANSMIT, &id, &len));
-	is_int(boot_log_tail(&boot_log, 1, text, sizeof(text)), 64 * 1024);
+	is_int(lseek(fd, 0, SEEK_END), 64 * 1024);
 	tear_down();
+	(void)close(fd);
 }
 
 /* Class: one device starves the others. */

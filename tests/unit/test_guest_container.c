@@ -66,7 +66,8 @@ static void test_mounts(void)
 		"cd /; cat /etc/hosts; echo x > /data/file && echo written; cat /dev/shm/shared;"
 		"mount | grep -cE ' on /(sys|data) .*[(,]ro[,)]'; cat /opt/sub/copied;"
 		"stat -c %u:%g:%a /opt/sub/copied; stat -c %a /volatile /fresh/tmp;"
-		"mount | grep -c 'on /volatile type tmpfs (rw,nosuid,noexec'; ls /; ls /proc/1/fd");
+		"mount | grep -c 'on /volatile type tmpfs (rw,nosuid,noexec'; ls /; ls /proc/1/fd; "
+		"true");
 	json_t *mounts = plan_mounts(plan);
 	json_t *copied = MOUNT("/opt", "tmpfs", "tmpfs", 0, "");
 	json_t *file = MOUNT("/etc/hosts", "bind", "/host/file", MS_BIND | MS_REC, "");
@@ -82,30 +83,31 @@ static void test_mounts(void)
 	json_array_append_new(mounts, MOUNT("/volatile", "tmpfs", "x", MS_NOSUID | MS_NOEXEC, ""));
 	json_array_append_new(mounts, MOUNT("/fresh/tmp", "tmpfs", "x", 0, ""));
 	run_plan(&machine, plan);
-	is_str(machine.output, "127.0.0.1 volume\nshared\n2\ncopied\n7:8:640\n755\n1777\n1\n"
-			       "bin\ndata\ndev\netc\nfresh\nhome\nopt\nprivate\nproc\nsys\nvolatile\n"
-			       "0\n1\n2\n");
+	is_str(machine.output,
+	       "127.0.0.1 volume\nshared\n2\ncopied\n7:8:640\n755\n1777\n1\n"
+	       "bin\ndata\ndev\netc\nfresh\nhome\nopt\nprivate\nproc\nsys\nvolatile\n"
+	       "0\n1\n2\n");
 }
 
 static void test_devices(void)
 {
 	json_t *plan = plan_make(
 		"cd /dev; stat -c '%n %a %t:%T' null zero full random urandom tty extra net/deep;"
-		"readlink fd stdin stdout stderr ptmx; echo > /dev/null; ls -d pts/ptmx");
+		"for i in fd stdin stdout stderr ptmx; do readlink $i; done; ls pts");
 	struct machine machine;
 
-	json_object_set_new(plan, "devices",
-			    json_pack("[{s:s,s:s,s:i,s:i,s:i,s:i,s:i},{s:s,s:s,s:i,s:i,s:i,s:i,s:i}]",
-				      "path", "/dev/extra", "type", "c", "major", 10, "minor", 229,
-				      "mode", 0640, "uid", 0, "gid", 0, "path", "/dev/net/deep",
-				      "type", "p", "major", 0, "minor", 0, "mode", 0600, "uid", 0,
-				      "gid", 0));
+	json_object_set_new(
+		plan, "devices",
+		json_pack("[{s:s,s:s,s:i,s:i,s:i,s:i,s:i},{s:s,s:s,s:i,s:i,s:i,s:i,s:i}]", "path",
+			  "/dev/extra", "type", "c", "major", 10, "minor", 229, "mode", 0640, "uid",
+			  0, "gid", 0, "path", "/dev/net/deep", "type", "p", "major", 0, "minor", 0,
+			  "mode", 0600, "uid", 0, "gid", 0));
 	run_plan(&machine, plan);
 	is_str(machine.output,
 	       "null 666 1:3\nzero 666 1:5\nfull 666 1:7\nrandom 666 1:8\nurandom 666 1:9\n"
 	       "tty 666 5:0\nextra 640 a:e5\nnet/deep 600 0:0\n"
 	       "/proc/self/fd\n/proc/self/fd/0\n/proc/self/fd/1\n/proc/self/fd/2\npts/ptmx\n"
-	       "pts/ptmx\n");
+	       "ptmx\n");
 }
 
 static void test_restricted_paths(void)
@@ -123,11 +125,12 @@ static void test_restricted_paths(void)
 	json_object_set_new(json_array_get(plan_mounts(plan), 1), "flags",
 			    json_integer(MS_RDONLY | MS_NOSUID));
 	run_plan(&machine, plan);
-	is_str(machine.output, "sh: can't create /data/file: Read-only file system\n"
-			       "touch: /etc/new: Read-only file system\n"
-			       "touch: /dev/new: Read-only file system\n"
-			       "touch: /home/new: Read-only file system\n"
-			       "sh: can't create /proc/sys/kernel/domainname: Read-only file system\n");
+	is_str(machine.output,
+	       "sh: can't create /data/file: Read-only file system\n"
+	       "touch: /etc/new: Read-only file system\n"
+	       "touch: /dev/new: Read-only file system\n"
+	       "touch: /home/new: Read-only file system\n"
+	       "sh: can't create /proc/sys/kernel/domainname: Read-only file system\n");
 }
 
 static void test_sysctl(void)
@@ -135,9 +138,9 @@ static void test_sysctl(void)
 	json_t *plan = plan_make("cat /proc/sys/kernel/domainname /proc/sys/kernel/msgmax");
 	struct machine machine;
 
-	json_object_set_new(plan, "sysctl",
-			    json_pack("{s:s,s:s}", "kernel.msgmax", "4242", "kernel/domainname",
-				      "example"));
+	json_object_set_new(
+		plan, "sysctl",
+		json_pack("{s:s,s:s}", "kernel.msgmax", "4242", "kernel/domainname", "example"));
 	run_plan(&machine, plan);
 	is_str(machine.output, "example\n4242\n");
 
@@ -149,14 +152,42 @@ static void test_sysctl(void)
 	is_refused(plan, "sysctl \"../../etc/passwd\" = \"1\": invalid argument");
 }
 
+/* Every namespace a plan can ask for is new, and a new network has its loopback interface up. */
+static void test_namespaces(void)
+{
+	static const char *const names[] = {"pid", "mnt", "ipc", "uts", "cgroup", "net", "time"};
+	json_t *plan = plan_make("cd /proc/self/ns; for i in pid mnt ipc uts cgroup net time; do "
+				 "readlink $i; done; ip addr show lo | grep -c 'LOOPBACK,UP'");
+	struct machine machine;
+	char *line = machine.output;
+
+	json_object_set_new(plan, "namespaces",
+			    json_pack("[s,s,s,s,s,s,s]", "pid", "mount", "ipc", "uts", "cgroup",
+				      "network", "time"));
+	run_plan(&machine, plan);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char path[64];
+		char ours[64];
+		ssize_t n;
+
+		(void)snprintf(path, sizeof(path), "/proc/self/ns/%s", names[i]);
+		n = readlink(path, ours, sizeof(ours) - 1);
+		must(n > 0, path);
+		ours[n] = 0;
+		ok(!strncmp(line, names[i], strlen(names[i])));
+		ok(strncmp(line, ours, (size_t)n) != 0);
+		line = strchrnul(line, '\n') + 1;
+	}
+	is_str(line, "1\n");
+}
+
 static void test_hostile_links(void)
 {
 	json_t *plan = plan_make("mount | grep -c 'on /var/missing/sub type tmpfs';"
 				 "mount | grep -c 'on /etc type tmpfs'");
 	struct machine machine;
 
-	json_array_append_new(plan_mounts(plan),
-			      MOUNT("/home/dangling/sub", "tmpfs", "x", 0, ""));
+	json_array_append_new(plan_mounts(plan), MOUNT("/home/dangling/sub", "tmpfs", "x", 0, ""));
 	json_array_append_new(plan_mounts(plan), MOUNT("/home/escape", "tmpfs", "x", 0, ""));
 	run_plan(&machine, plan);
 	is_str(machine.output, "1\n1\n");
@@ -208,6 +239,7 @@ int main(void)
 	test_devices();
 	test_restricted_paths();
 	test_sysctl();
+	test_namespaces();
 	test_hostile_links();
 	test_refusals();
 	return machines_end();

@@ -93,8 +93,9 @@ static void test_signal_of_running(void)
 {
 	struct machine machine;
 
-	ok(machine_start(&machine,
-			 plan_make("trap 'echo got; exit 5' USR1; echo ready; while :; do sleep 1; done")));
+	ok(machine_start(
+		&machine,
+		plan_make("trap 'echo got; exit 5' USR1; echo ready; while :; do sleep 1; done")));
 	is_int(read(machine.stream_fds[PROTOCOL_STDOUT], machine.output, 6), 6);
 	send_signal(&machine, SIGTERM); /* PID 1 of a namespace ignores what it does not handle */
 	send_signal(&machine, SIGUSR1);
@@ -138,9 +139,10 @@ static void test_left_behind(void)
 
 static void test_terminal(void)
 {
-	json_t *plan = plan_make("tty; stty size; test -t 2 && echo stderr; stat -c %u:%g /dev/pts/0;"
-				 "echo 1 > /dev/console; read line; echo \"<$line>\"; read line;"
-				 "stty size");
+	json_t *plan =
+		plan_make("tty; stty size; test -t 2 && echo stderr; stat -c %u:%g /dev/pts/0;"
+			  "echo 1 > /dev/console; read line; echo \"<$line>\"; read line;"
+			  "stty size");
 	struct machine machine;
 
 	json_object_set_new(process_of(plan), "terminal", json_true());

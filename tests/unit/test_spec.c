@@ -68,9 +68,8 @@ static bool holds(const json_t *array, const char *text)
 	size_t index;
 	json_t *item;
 
-	json_array_foreach(array, index, item)
-		if (!strcmp(json_string_value(item), text))
-			return true;
+	json_array_foreach(array, index,
+			   item) if (!strcmp(json_string_value(item), text)) return true;
 	return false;
 }
 
@@ -93,8 +92,7 @@ static void test_features(void)
 	ok(holds(json_object_get(linux_json, "capabilities"), "CAP_SYS_ADMIN"));
 	ok(json_is_false(json_object_get(json_object_get(linux_json, "seccomp"), "enabled")));
 	ok(json_is_false(json_object_get(
-		json_object_get(json_object_get(linux_json, "mountExtensions"), "idmap"),
-		"enabled")));
+	    json_object_get(json_object_get(linux_json, "mountExtensions"), "idmap"), "enabled")));
 	ok(json_is_false(json_object_get(json_object_get(linux_json, "cgroup"), "v2")));
 	json_decref(json);
 }

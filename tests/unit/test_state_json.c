@@ -70,7 +70,7 @@ static char *list(enum state_list_format format, struct text_list *problems)
 static void test_list(void)
 {
 	struct container_state *long_one =
-		make("long-container-name", "/a/bundle/with/a/long/path", getpid());
+	    make("long-container-name", "/a/bundle/with/a/long/path", getpid());
 	struct container_state *damaged = make("damaged", "/b", 0);
 	struct text_list problems = { 0 };
 	AUTO_FREE char *quiet = NULL;

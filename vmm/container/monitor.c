@@ -17,6 +17,7 @@
 
 #define CONSOLE_TAIL_LINES 12 /* of a console without a panic */
 #define CONSOLE_TAIL_SIZE 4096
+#define CONSOLE_TEXT_MAX 1500 /* characters of it in an error */
 #define EXIT_FAILED 1
 
 struct monitor {
@@ -73,7 +74,7 @@ static void add_console_tail(struct monitor *monitor, struct error *err)
 	    boot_log_tail(&monitor->machine.log, UINT_MAX, tail, sizeof(tail)) == 0)
 		return;
 	(void)snprintf(err->text + used, sizeof(err->text) - used,
-		       "; the guest's console ends with: %s", essential(tail));
+		       "; the guest's console ends with: %.*s", CONSOLE_TEXT_MAX, essential(tail));
 }
 
 static void report_failure(struct monitor *monitor, struct error *err)

@@ -55,7 +55,8 @@ int vcpu_run_once(struct vcpu *vcpu, const char **ret_text)
 		*ret_text = "the processor refuses to enter the guest";
 		return -EIO;
 	case KVM_EXIT_INTERNAL_ERROR:
-		*ret_text = "KVM cannot emulate an instruction of the guest";
+		*ret_text = "KVM cannot emulate an instruction of the guest "
+			    "(see bulkhead check)";
 		return -EIO;
 	default:
 		*ret_text = "KVM left the guest for a reason that no guest of ours gives";

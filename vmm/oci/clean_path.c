@@ -8,7 +8,7 @@
 #include "vmm/base/fd.h"
 
 /* Append @component of @len bytes to the clean path that ends at @end; returns the new end. */
-static char *append_component(char *start, char *end, const char *component, size_t len)
+static char *append_component(const char *start, char *end, const char *component, size_t len)
 {
 	if (len == 0 || (len == 1 && component[0] == '.'))
 		return end;

@@ -9,7 +9,7 @@
 #include "vmm/oci/clean_path.h"
 #include "vmm/oci/config_sections.h"
 
-#define SYSCTL_NAME_MAX 255
+#define SYSCTL_NAME_MAX	 255
 #define SYSCTL_VALUE_MAX 4095 /* the kernel takes less than a page at once */
 
 /*
@@ -23,8 +23,8 @@ static bool is_sysctl_name(const char *name)
 	if (strlen(name) > SYSCTL_NAME_MAX)
 		return false;
 	for (; *name; previous = *name++) {
-		if (*name == '.' ? previous == '.' :
-				   !isalnum((unsigned char)*name) && *name != '_' && *name != '-')
+		if (*name == '.' ? previous == '.'
+				 : !isalnum((unsigned char)*name) && *name != '_' && *name != '-')
 			return false;
 	}
 	return previous != '.';
@@ -61,7 +61,8 @@ static int parse_sysctls(const struct json_field *linux_field, struct container_
 	config->sysctls = calloc(count, sizeof(*config->sysctls));
 	if (!config->sysctls)
 		return error_set(err, ENOMEM, "sysctl");
-	json_object_foreach(field.value, name, value) {
+	json_object_foreach(field.value, name, value)
+	{
 		struct json_field member = json_field_member(&field, name);
 
 		r = parse_sysctl(&member, &config->sysctls[config->nr_sysctls++], err);
@@ -97,11 +98,18 @@ static int parse_root_propagation(const struct json_field *linux_field,
 				  struct container_config *config, struct config_notes *notes,
 				  struct error *err)
 {
-	static const char *const names[] = { "",	"private", "rprivate",	 "slave",      "rslave",
-					     "shared", "rshared", "unbindable", "runbindable" };
+	static const char *const names[] = { "",	"private",    "rprivate",
+					     "slave",	"rslave",     "shared",
+					     "rshared", "unbindable", "runbindable" };
 	static const unsigned long bits[ARRAY_SIZE(names)] = {
-		0,	   MS_PRIVATE,		 MS_PRIVATE | MS_REC, MS_SLAVE,
-		MS_SLAVE | MS_REC, MS_SHARED,	 MS_SHARED | MS_REC,  MS_UNBINDABLE,
+		0,
+		MS_PRIVATE,
+		MS_PRIVATE | MS_REC,
+		MS_SLAVE,
+		MS_SLAVE | MS_REC,
+		MS_SHARED,
+		MS_SHARED | MS_REC,
+		MS_UNBINDABLE,
 		MS_UNBINDABLE | MS_REC,
 	};
 	struct json_field field = json_field_member(linux_field, "rootfsPropagation");

@@ -119,8 +119,7 @@ static int parse_destination(const struct json_field *field, struct container_mo
 }
 
 static int parse_bind(const struct json_field *field, const char *bundle_path,
-		      struct container_mount *mount, struct config_notes *notes,
-		      struct error *err)
+		      struct container_mount *mount, struct config_notes *notes, struct error *err)
 {
 	struct json_field source = json_field_member(field, "source");
 	struct json_field options = json_field_member(field, "options");
@@ -175,8 +174,7 @@ static int parse_guest_file_system(const struct json_field *field, struct contai
 }
 
 static int parse_mount(const struct json_field *field, const char *bundle_path,
-		       struct container_mount *mount, struct config_notes *notes,
-		       struct error *err)
+		       struct container_mount *mount, struct config_notes *notes, struct error *err)
 {
 	static const char *const refused[] = { "uidMappings", "gidMappings" };
 	struct json_field type = json_field_member(field, "type");
@@ -194,8 +192,8 @@ static int parse_mount(const struct json_field *field, const char *bundle_path,
 		return r;
 	if (mount->type && !strcmp(mount->type, "bind"))
 		mount->is_bind = true;
-	return mount->is_bind ? parse_bind(field, bundle_path, mount, notes, err) :
-				parse_guest_file_system(field, mount, notes, err);
+	return mount->is_bind ? parse_bind(field, bundle_path, mount, notes, err)
+			      : parse_guest_file_system(field, mount, notes, err);
 }
 
 int config_parse_mounts(const struct json_field *field, const char *bundle_path,

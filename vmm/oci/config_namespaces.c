@@ -3,10 +3,9 @@
 #include "vmm/oci/config_sections.h"
 
 static const char *const namespace_names[CONTAINER_NR_NAMESPACES] = {
-	[NAMESPACE_PID] = "pid",       [NAMESPACE_MOUNT] = "mount",
-	[NAMESPACE_IPC] = "ipc",       [NAMESPACE_UTS] = "uts",
-	[NAMESPACE_CGROUP] = "cgroup", [NAMESPACE_NETWORK] = "network",
-	[NAMESPACE_USER] = "user",     [NAMESPACE_TIME] = "time",
+	[NAMESPACE_PID] = "pid",   [NAMESPACE_MOUNT] = "mount",	  [NAMESPACE_IPC] = "ipc",
+	[NAMESPACE_UTS] = "uts",   [NAMESPACE_CGROUP] = "cgroup", [NAMESPACE_NETWORK] = "network",
+	[NAMESPACE_USER] = "user", [NAMESPACE_TIME] = "time",
 };
 
 const char *container_namespace_name(enum container_namespace type)

@@ -11,12 +11,12 @@
 #include "vmm/base/checked_math.h"
 #include "vmm/oci/config_sections.h"
 
-#define MIB ((uint64_t)1 << 20)
-#define QUOTA_MIN 1000 /* microseconds, as the kernel's CPU controller has it */
-#define PERIOD_MIN 1000
-#define PERIOD_MAX 1000000
-#define PERIOD_DEFAULT 100000
-#define SWAPPINESS_MAX 100
+#define MIB		  ((uint64_t)1 << 20)
+#define QUOTA_MIN	  1000 /* microseconds, as the kernel's CPU controller has it */
+#define PERIOD_MIN	  1000
+#define PERIOD_MAX	  1000000
+#define PERIOD_DEFAULT	  100000
+#define SWAPPINESS_MAX	  100
 #define DEVICE_NUMBER_MIN (-1) /* a wildcard */
 
 /* Refuse the number member @name of @object when it is above zero. */
@@ -140,7 +140,7 @@ static int check_block_io(const struct json_field *block_io, struct config_notes
 			  struct error *err)
 {
 	static const char *const refused[] = {
-		"weightDevice",	       "throttleReadBpsDevice",	  "throttleWriteBpsDevice",
+		"weightDevice",		  "throttleReadBpsDevice",   "throttleWriteBpsDevice",
 		"throttleReadIOPSDevice", "throttleWriteIOPSDevice",
 	};
 	int r = json_field_check_object(block_io, err);

@@ -103,7 +103,8 @@ static int parse_annotations(const struct json_field *top, struct container_conf
 	config->annotations = json_object();
 	if (!config->annotations)
 		return error_set(err, ENOMEM, "annotations");
-	json_object_foreach(field.value, name, value) {
+	json_object_foreach(field.value, name, value)
+	{
 		struct json_field member = json_field_member(&field, name);
 		const char *text = "";
 
@@ -116,8 +117,7 @@ static int parse_annotations(const struct json_field *top, struct container_conf
 	return 0;
 }
 
-static int check_hooks(const struct json_field *top, struct config_notes *notes,
-		       struct error *err)
+static int check_hooks(const struct json_field *top, struct config_notes *notes, struct error *err)
 {
 	static const char *const names[] = { "prestart",       "createRuntime", "createContainer",
 					     "startContainer", "poststart",	"poststop" };
@@ -130,8 +130,7 @@ static int check_hooks(const struct json_field *top, struct config_notes *notes,
 }
 
 static int parse_top(const struct json_field *top, const char *bundle_path,
-		     struct container_config *config, struct config_notes *notes,
-		     struct error *err)
+		     struct container_config *config, struct config_notes *notes, struct error *err)
 {
 	static const char *const refused[] = { "vm", "windows", "solaris", "zos", "freebsd" };
 	struct json_field process = json_field_member(top, "process");
@@ -164,7 +163,7 @@ int container_config_parse(const char *text, size_t size, const char *bundle_pat
 			   struct container_config **ret, struct error *err)
 {
 	__attribute__((cleanup(config_cleanup))) struct container_config *config =
-		calloc(1, sizeof(*config));
+	    calloc(1, sizeof(*config));
 	__attribute__((cleanup(json_cleanup))) json_t *document = NULL;
 	struct config_notes notes = { 0 };
 	struct json_field top;
@@ -205,9 +204,9 @@ static int check_bind_source(struct container_mount *mount, size_t index, struct
 		return 0;
 	return error_invalid(err, "%s: mounts[%zu].source: %s: binding a %s is not supported",
 			     CONTAINER_CONFIG_NAME, index, mount->source,
-			     S_ISSOCK(st.st_mode) ? "socket" :
-			     S_ISFIFO(st.st_mode) ? "FIFO" :
-						    "host device");
+			     S_ISSOCK(st.st_mode)   ? "socket"
+			     : S_ISFIFO(st.st_mode) ? "FIFO"
+						    : "host device");
 }
 
 static int check_host_files(struct container_config *config, struct error *err)

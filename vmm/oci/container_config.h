@@ -22,14 +22,14 @@
 #include "vmm/base/error.h"
 #include "vmm/oci/text_list.h"
 
-#define CONTAINER_CONFIG_NAME "config.json"
+#define CONTAINER_CONFIG_NAME	  "config.json"
 #define CONTAINER_CONFIG_SIZE_MAX ((size_t)16 * 1024 * 1024)
 
 #define CONTAINER_MEMORY_DEFAULT ((uint64_t)256 << 20) /* bytes, when no limit is given */
-#define CONTAINER_MEMORY_MIN ((uint64_t)64 << 20)      /* a smaller limit is raised to this */
-#define CONTAINER_MEMORY_MAX ((uint64_t)1 << 40)       /* a larger limit is refused */
-#define CONTAINER_VCPUS_MAX 32u			       /* a quota for more gets this many */
-#define CONTAINER_ENTROPY_SIZE 64u		       /* bytes for the guest's random pool */
+#define CONTAINER_MEMORY_MIN	 ((uint64_t)64 << 20)  /* a smaller limit is raised to this */
+#define CONTAINER_MEMORY_MAX	 ((uint64_t)1 << 40)   /* a larger limit is refused */
+#define CONTAINER_VCPUS_MAX	 32u		       /* a quota for more gets this many */
+#define CONTAINER_ENTROPY_SIZE	 64u		       /* bytes for the guest's random pool */
 
 enum container_capability_set {
 	CAPABILITY_BOUNDING,
@@ -70,15 +70,15 @@ struct container_mount {
 	char *type;	   /* "bind", or the type of a guest file system */
 	char *source;	   /* bind: absolute host path. Else the name that mount(2) is given */
 	bool is_bind;
-	bool is_file;		     /* bind: the source is no directory; set by container_config_load() */
-	bool is_recursive;	     /* bind: with what is mounted below the source (rbind) */
-	bool is_readonly;	     /* MS_RDONLY is in flags */
-	bool is_recursive_readonly;  /* rro: read-only with all that is mounted below */
-	bool copies_up;		     /* tmpfs: starts with the files that it covers (tmpcopyup) */
-	unsigned long flags;	     /* MS_… attribute bits to set, MS_REMOUNT; never MS_BIND, MS_REC */
-	unsigned long clear_flags;   /* MS_… attribute bits to clear */
-	unsigned long propagation;   /* MS_PRIVATE, MS_SLAVE, …, with MS_REC; 0: not given */
-	char *data;		     /* comma-separated options for the file system; never NULL */
+	bool is_file;	   /* bind: the source is no directory; set by container_config_load() */
+	bool is_recursive; /* bind: with what is mounted below the source (rbind) */
+	bool is_readonly;  /* MS_RDONLY is in flags */
+	bool is_recursive_readonly; /* rro: read-only with all that is mounted below */
+	bool copies_up;		    /* tmpfs: starts with the files that it covers (tmpcopyup) */
+	unsigned long flags; /* MS_… attribute bits to set, MS_REMOUNT; never MS_BIND, MS_REC */
+	unsigned long clear_flags; /* MS_… attribute bits to clear */
+	unsigned long propagation; /* MS_PRIVATE, MS_SLAVE, …, with MS_REC; 0: not given */
+	char *data;		   /* comma-separated options for the file system; never NULL */
 };
 
 struct container_device {
@@ -129,8 +129,8 @@ struct container_config {
 
 	/* For the guest. */
 	struct container_process process;
-	char *hostname, *domainname;   /* NULL: not given */
-	unsigned int namespaces;       /* bit per enum container_namespace */
+	char *hostname, *domainname;	/* NULL: not given */
+	unsigned int namespaces;	/* bit per enum container_namespace */
 	unsigned long root_propagation; /* MS_… bits; 0: not given */
 	struct container_device *devices;
 	size_t nr_devices;

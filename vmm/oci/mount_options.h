@@ -5,12 +5,12 @@
 #include <stddef.h>
 
 enum mount_option_effect {
-	MOUNT_OPTION_SET,	    /* bits: MS_… attributes to set */
-	MOUNT_OPTION_CLEAR,	    /* bits: MS_… attributes to clear */
-	MOUNT_OPTION_SET_ALL,	    /* as SET, on what is mounted below as well */
-	MOUNT_OPTION_CLEAR_ALL,	    /* as CLEAR, likewise */
-	MOUNT_OPTION_PROPAGATION,   /* bits: MS_PRIVATE, …, with MS_REC */
-	MOUNT_OPTION_BIND,	    /* bits: MS_REC or 0 */
+	MOUNT_OPTION_SET,	  /* bits: MS_… attributes to set */
+	MOUNT_OPTION_CLEAR,	  /* bits: MS_… attributes to clear */
+	MOUNT_OPTION_SET_ALL,	  /* as SET, on what is mounted below as well */
+	MOUNT_OPTION_CLEAR_ALL,	  /* as CLEAR, likewise */
+	MOUNT_OPTION_PROPAGATION, /* bits: MS_PRIVATE, …, with MS_REC */
+	MOUNT_OPTION_BIND,	  /* bits: MS_REC or 0 */
 	MOUNT_OPTION_COPY_UP,
 };
 

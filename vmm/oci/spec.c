@@ -24,24 +24,18 @@ static const struct {
 	  "devpts",
 	  "devpts",
 	  { "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5" } },
-	{ "/dev/shm",
-	  "tmpfs",
-	  "shm",
-	  { "nosuid", "noexec", "nodev", "mode=1777", "size=65536k" } },
+	{ "/dev/shm", "tmpfs", "shm", { "nosuid", "noexec", "nodev", "mode=1777", "size=65536k" } },
 	{ "/dev/mqueue", "mqueue", "mqueue", { "nosuid", "noexec", "nodev" } },
 	{ "/sys", "sysfs", "sysfs", { "nosuid", "noexec", "nodev", "ro" } },
-	{ "/sys/fs/cgroup",
-	  "cgroup",
-	  "cgroup",
-	  { "nosuid", "noexec", "nodev", "relatime", "ro" } },
+	{ "/sys/fs/cgroup", "cgroup", "cgroup", { "nosuid", "noexec", "nodev", "relatime", "ro" } },
 };
 
 static const char *const capabilities[] = { "CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE" };
 static const char *const namespaces[] = { "pid", "network", "ipc", "uts", "mount", "cgroup" };
 static const char *const masked_paths[] = {
-	"/proc/acpi",	    "/proc/asound",	 "/proc/kcore",	      "/proc/keys",
+	"/proc/acpi",	       "/proc/asound",	   "/proc/kcore",	"/proc/keys",
 	"/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
-	"/sys/firmware",    "/proc/scsi",
+	"/sys/firmware",       "/proc/scsi",
 };
 static const char *const readonly_paths[] = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
 					      "/proc/sysrq-trigger" };
@@ -109,10 +103,10 @@ static json_t *build_linux(void)
 
 char *spec_text(void)
 {
-	json_t *spec = json_pack("{s:s, s:o, s:{s:s, s:b}, s:s, s:o, s:o}", "ociVersion",
-				 OCI_SPEC_VERSION, "process", build_process(), "root", "path",
-				 "rootfs", "readonly", true, "hostname", "bulkhead", "mounts",
-				 build_mounts(), "linux", build_linux());
+	json_t *spec =
+	    json_pack("{s:s, s:o, s:{s:s, s:b}, s:s, s:o, s:o}", "ociVersion", OCI_SPEC_VERSION,
+		      "process", build_process(), "root", "path", "rootfs", "readonly", true,
+		      "hostname", "bulkhead", "mounts", build_mounts(), "linux", build_linux());
 	AUTO_FREE char *json = spec ? json_dumps(spec, JSON_INDENT(4)) : NULL;
 	char *text = NULL;
 

@@ -8,7 +8,8 @@
 #include "vmm/oci/container_state.h"
 #include "vmm/oci/text_list.h"
 
-/* What `state` prints: indented JSON without a newline at its end. Heap text; NULL without memory. */
+/* What `state` prints: indented JSON without a newline at its end. Heap text; NULL without memory.
+ */
 char *state_json_text(const struct container_state *state);
 
 enum state_list_format {

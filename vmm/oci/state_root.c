@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
 #include "vmm/base/file_io.h"
 
@@ -19,6 +20,7 @@
 /* Root, and not in a user namespace: all user ids are mapped to themselves. */
 static bool is_host_root(void)
 {
+	static const unsigned long whole[] = { 0, 0, UINT32_MAX };
 	AUTO_CLOSE int fd = -1;
 	char map[128];
 	char *end = map;
@@ -31,8 +33,10 @@ static bool is_host_root(void)
 	if (len <= 0)
 		return true;
 	map[len] = 0;
-	return strtoul(end, &end, 10) == 0 && strtoul(end, &end, 10) == 0 &&
-	       strtoul(end, &end, 10) == UINT32_MAX;
+	for (size_t i = 0; i < ARRAY_SIZE(whole); i++)
+		if (strtoul(end, &end, 10) != whole[i])
+			return false;
+	return true;
 }
 
 char *container_state_default_root(void)

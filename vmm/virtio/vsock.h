@@ -22,7 +22,7 @@
 
 #define VSOCK_GUEST_CID 3
 #define VSOCK_MAX_CONNECTIONS 64
-#define VSOCK_BUFFER_SIZE (128 * 1024)
+#define VSOCK_BUFFER_SIZE ((size_t)128 * 1024) /* bytes */
 
 struct vsock_connection;
 
