@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include <linux/vm_sockets.h>
 
 #include "guest-init/scope.h"
+
+#define CONNECT_TIMEOUT_S 120
 
 int host_connection_open(uint32_t port, struct failure *err)
 {
@@ -15,9 +18,13 @@ int host_connection_open(uint32_t port, struct failure *err)
 		.svm_cid = VMADDR_CID_HOST,
 		.svm_port = port,
 	};
+	/* The default of 2 s is short for a host where many VMs start at once. */
+	const struct timeval timeout = { .tv_sec = CONNECT_TIMEOUT_S };
 	AUTO_CLOSE int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)))
+	if (fd < 0 ||
+	    setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &timeout, sizeof(timeout)) ||
+	    connect(fd, (const struct sockaddr *)&address, sizeof(address)))
 		return failure_set(err, errno, "connect to port %u of the host", port);
 	return fd_take(&fd);
 }

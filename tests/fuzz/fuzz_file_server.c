@@ -52,11 +52,10 @@ static uint8_t next_byte(void)
 
 static uint64_t next_number(void)
 {
-	static const uint64_t numbers[] = { 0,		1,	   2,
-					    4095,	4096,	   65536,
-					    100000,	262144,	   262145,
-					    INT32_MAX,	UINT32_MAX, 1ull << 32,
-					    INT64_MAX,	1ull << 63, UINT64_MAX };
+	static const uint64_t numbers[] = { 0,	       1,	   2,	       4095,
+					    4096,      65536,	   100000,     262144,
+					    262145,    INT32_MAX,  UINT32_MAX, 1ull << 32,
+					    INT64_MAX, 1ull << 63, UINT64_MAX };
 	uint8_t choice = next_byte();
 
 	return choice < 128 ? choice % 64 : numbers[choice % (sizeof(numbers) / sizeof(*numbers))];
@@ -65,10 +64,10 @@ static uint64_t next_number(void)
 static const char *next_name(void)
 {
 	static char longest[300];
-	static const char *const names[] = { "a",  "b",	 "c",  "d",	  "e",		 "\xff\x01",
-					     "a",  "b",	 "",   ".",	  "..",		 "/",
-					     "a/b", "../canary", "/tmp", longest, longest + 1,
-					     longest + 45 };
+	static const char *const names[] = {
+		"a", "b",  "c", "d",   "e",	    "\xff\x01", "a",	 "b",	      "",
+		".", "..", "/", "a/b", "../canary", "/tmp",	longest, longest + 1, longest + 45
+	};
 
 	memset(longest, 'x', sizeof(longest) - 1);
 	return names[next_byte() % (sizeof(names) / sizeof(*names))];
@@ -92,8 +91,8 @@ static void remember(uint64_t *known, unsigned int *count, uint64_t value)
 static void add_numbers(unsigned int count, int handle_at)
 {
 	for (unsigned int index = 0; index < count; index++) {
-		uint64_t value = (int)index == handle_at ? next_of(handles, nr_handles) :
-							   next_number();
+		uint64_t value =
+			(int)index == handle_at ? next_of(handles, nr_handles) : next_number();
 
 		fuse_client_add(client, &value, sizeof(value));
 	}
@@ -114,7 +113,7 @@ static void add_data(size_t len)
 
 static void add_open_flags(void)
 {
-	static const uint32_t flags[] = { O_RDONLY,	    O_WRONLY,	   O_RDWR,
+	static const uint32_t flags[] = { O_RDONLY,	    O_WRONLY,	     O_RDWR,
 					  O_RDWR | O_TRUNC, O_RDWR | O_EXCL, O_TMPFILE | O_RDWR,
 					  O_RDWR | O_SYNC,  UINT32_MAX };
 
@@ -129,8 +128,8 @@ static void add_fallocate(void)
 
 	fuse_client_add(client, &fh, sizeof(fh));
 	add_numbers(2, -1);
-	add_pair(next_byte() & (FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE |
-				0xc0),
+	add_pair(next_byte() &
+			 (FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE | 0xc0),
 		 0);
 }
 
@@ -140,7 +139,6 @@ static void add_arguments(uint32_t opcode)
 
 	switch (opcode) {
 	case FUSE_FORGET:
-	case FUSE_SYNCFS:
 		add_numbers(1, -1);
 		break;
 	case FUSE_BATCH_FORGET:

@@ -26,7 +26,8 @@ static void test_times_and_modes(void)
 	printf("mtime: %ld.%09ld\n", (long)before.st_mtim.tv_sec, before.st_mtim.tv_nsec);
 	SUCCEEDS("omit", utimensat(AT_FDCWD, "file", omit, 0));
 	(void)stat("file", &after);
-	HOLDS("only mtime", after.st_atim.tv_sec == 1234567890 && after.st_mtim.tv_sec == 2000000000);
+	HOLDS("only mtime",
+	      after.st_atim.tv_sec == 1234567890 && after.st_mtim.tv_sec == 2000000000);
 	SUCCEEDS("now", utimensat(AT_FDCWD, "file", NULL, 0));
 	(void)stat("file", &after);
 	HOLDS("time of today", labs((long)after.st_mtim.tv_sec - (long)time(NULL)) < 60);
@@ -132,8 +133,8 @@ static void test_suid_and_sgid(void)
 	SUCCEEDS("setgid by owner outside the group",
 		 check_as_user(OTHER_ID, OTHER_ID, make_setgid, "suid"));
 	EQUALS("is not set", check_mode("suid"), S_IFREG | 0755);
-	SUCCEEDS("setgid directory", mkdir("group", 0755) + chown("group", 0, 77) +
-					     chmod("group", 02777));
+	SUCCEEDS("setgid directory",
+		 mkdir("group", 0755) + chown("group", 0, 77) + chmod("group", 02777));
 	SUCCEEDS("file in it", check_as_user(OTHER_ID, OTHER_ID, make_file_in, "group/f"));
 	(void)stat("group/f", &stat_now);
 	HOLDS("has its group", stat_now.st_uid == OTHER_ID && stat_now.st_gid == 77);
@@ -161,7 +162,8 @@ static void test_umask(void)
 static void make_acl(unsigned char acl[ACL_SIZE], unsigned char other)
 {
 	const unsigned char entries[5][4] = {
-		{ 1, 0, 6, 0 }, { 2, 0, other, 0 }, { 4, 0, 4, 0 }, { 16, 0, 6, 0 }, { 32, 0, 0, 0 },
+		{ 1, 0, 6, 0 },	 { 2, 0, other, 0 }, { 4, 0, 4, 0 },
+		{ 16, 0, 6, 0 }, { 32, 0, 0, 0 },
 	};
 
 	memset(acl, 0xff, ACL_SIZE);
@@ -195,7 +197,8 @@ static void test_access_lists(void)
 	SUCCEEDS("create there", close(open("inherit/f", O_CREAT | O_WRONLY, 0666)));
 	(void)umask(022);
 	EQUALS("list, not umask, decides", check_mode("inherit/f"), S_IFREG | 0660);
-	EQUALS("list is inherited", getxattr("inherit/f", "system.posix_acl_access", NULL, 0), ACL_SIZE);
+	EQUALS("list is inherited", getxattr("inherit/f", "system.posix_acl_access", NULL, 0),
+	       ACL_SIZE);
 	SUCCEEDS("remove list", removexattr("inherit", "system.posix_acl_default"));
 }
 

@@ -59,14 +59,13 @@ static inline void check_truth(const char *name, bool is_true, int line)
 }
 
 /* Call succeeds; call fails with CODE; number equals WANT; condition holds. */
-#define SUCCEEDS(name, call) check_errno(name, (long)(call), 0, __LINE__)
+#define SUCCEEDS(name, call)	check_errno(name, (long)(call), 0, __LINE__)
 #define FAILS(name, call, code) check_errno(name, (long)(call), code, __LINE__)
 #define EQUALS(name, got, want) check_number(name, (long)(got), (long)(want), __LINE__)
-#define HOLDS(name, condition) check_truth(name, condition, __LINE__)
+#define HOLDS(name, condition)	check_truth(name, condition, __LINE__)
 
 /* Whatever happens is right, as long as guest and host agree. */
-#define AGREES(name, call)                                                                         \
-	printf("%s: %s\n", name, check_errno_name((long)(call) < 0 ? errno : 0))
+#define AGREES(name, call) printf("%s: %s\n", name, check_errno_name((long)(call) < 0 ? errno : 0))
 
 /* What a file system need not have: success or one of two refusals, all reported alike. */
 #define MAY_REFUSE(name, call, code1, code2)                                                       \
@@ -149,8 +148,8 @@ static inline int check_remove_one(const char *path, const struct stat *stat_now
 static inline void check_begin(const char *dir, const char *name)
 {
 	(void)umask(022);
-	if (chdir(dir) < 0 || (nftw(name, check_remove_one, 16, FTW_DEPTH | FTW_PHYS) < 0 &&
-			       errno != ENOENT) ||
+	if (chdir(dir) < 0 ||
+	    (nftw(name, check_remove_one, 16, FTW_DEPTH | FTW_PHYS) < 0 && errno != ENOENT) ||
 	    mkdir(name, 0755) < 0 || chdir(name) < 0) {
 		perror(dir);
 		exit(2);

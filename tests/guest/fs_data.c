@@ -13,10 +13,10 @@
 
 #include "tests/guest/fs_check.h"
 
-#define PAGE 4096
-#define NR_APPENDS 500
+#define PAGE	    4096
+#define NR_APPENDS  500
 #define RECORD_SIZE 16
-#define FAR_AWAY (5LL << 30)
+#define FAR_AWAY    (5LL << 30)
 
 static bool is_filled(const char *bytes, size_t len, char with)
 {
@@ -137,8 +137,8 @@ static void test_direct(void)
 	if (!page)
 		return;
 	memset(page, 'd', PAGE);
-	is_right = fd < 0 ? errno == EINVAL :
-			    write(fd, page, PAGE) == PAGE && pread(fd, page, PAGE, 0) == PAGE &&
+	is_right = fd < 0 ? errno == EINVAL
+			  : write(fd, page, PAGE) == PAGE && pread(fd, page, PAGE, 0) == PAGE &&
 				    is_filled(page, PAGE, 'd') && check_size("direct") == PAGE;
 	HOLDS("direct, where there is such a thing", is_right);
 	(void)close(fd);
@@ -175,13 +175,16 @@ static void test_allocation(void)
 	HOLDS("with zeros", range_is(fd, 8 * PAGE, 8 * PAGE, 0));
 	SUCCEEDS("keep size", fallocate(fd, FALLOC_FL_KEEP_SIZE, 16 * PAGE, 16 * PAGE));
 	EQUALS("size stays", check_size("allocated"), 16 * PAGE);
-	SUCCEEDS("punch", fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE, 2 * PAGE));
+	SUCCEEDS("punch",
+		 fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE, 2 * PAGE));
 	HOLDS("zeros there", range_is(fd, PAGE, 2 * PAGE, 0));
 	HOLDS("data around", range_is(fd, 0, PAGE, 'a') && range_is(fd, 3 * PAGE, PAGE, 'a'));
 	EQUALS("a hole", lseek(fd, 0, SEEK_HOLE), PAGE);
 	EQUALS("and its end", lseek(fd, PAGE, SEEK_DATA), 3 * PAGE);
-	MAY_REFUSE("zero range", fallocate(fd, FALLOC_FL_ZERO_RANGE, 3 * PAGE, PAGE), EOPNOTSUPP, 0);
-	MAY_REFUSE("collapse", fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, PAGE), EOPNOTSUPP, EINVAL);
+	MAY_REFUSE("zero range", fallocate(fd, FALLOC_FL_ZERO_RANGE, 3 * PAGE, PAGE), EOPNOTSUPP,
+		   0);
+	MAY_REFUSE("collapse", fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, PAGE), EOPNOTSUPP,
+		   EINVAL);
 	MAY_REFUSE("insert", fallocate(fd, FALLOC_FL_INSERT_RANGE, 0, PAGE), EOPNOTSUPP, EINVAL);
 	FAILS("negative", fallocate(fd, 0, -1, 1), EINVAL);
 	FAILS("nothing", fallocate(fd, 0, 0, 0), EINVAL);
@@ -275,8 +278,8 @@ static void test_shared_mapping(void)
 	SUCCEEDS("unmap", munmap(map, 4 * PAGE));
 	SUCCEEDS("fsync", fsync(fd));
 	EQUALS("size", check_size("mapped"), 4 * PAGE + 4);
-	HOLDS("stores are in place", range_is(fd, 2 * PAGE, PAGE, 'x') &&
-					     range_is(fd, 3 * PAGE, PAGE, 'm'));
+	HOLDS("stores are in place",
+	      range_is(fd, 2 * PAGE, PAGE, 'x') && range_is(fd, 3 * PAGE, PAGE, 'm'));
 	(void)close(appender);
 	(void)close(fd);
 }

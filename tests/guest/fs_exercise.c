@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 #define MAX_SIZE (300 * 1024)
-#define MAX_LEN (70 * 1024) /* of one operation: more than one page, less than one request */
-#define PAGE 4096
+#define MAX_LEN	 (70 * 1024) /* of one operation: more than one page, less than one request */
+#define PAGE	 4096
 
 static struct {
 	const char *path;
@@ -147,8 +147,7 @@ static void punch(size_t offset, size_t len, int mode)
 	if (ret < 0)
 		fail("punch %zu at %zu", len, offset);
 	if (offset < test.size)
-		memset(test.bytes + offset, 0,
-		       len < test.size - offset ? len : test.size - offset);
+		memset(test.bytes + offset, 0, len < test.size - offset ? len : test.size - offset);
 }
 
 static void allocate(size_t offset, size_t len)

@@ -83,8 +83,8 @@ static void test_special_files(void)
 	EQUALS("regular mode", check_mode("regular"), S_IFREG | 0600);
 	if (mknod("device", S_IFCHR | 0600, makedev(259, 70000)) == 0) {
 		(void)stat("device", &stat_now);
-		HOLDS("device number", stat_now.st_rdev == makedev(259, 70000) &&
-					       S_ISCHR(stat_now.st_mode));
+		HOLDS("device number",
+		      stat_now.st_rdev == makedev(259, 70000) && S_ISCHR(stat_now.st_mode));
 		SUCCEEDS("unlink device", unlink("device"));
 	} else {
 		EQUALS("device number", errno, EPERM);
@@ -166,7 +166,8 @@ static void test_rename(void)
 	FAILS("no replace", renameat2(AT_FDCWD, "b", AT_FDCWD, "c", RENAME_NOREPLACE), EEXIST);
 	SUCCEEDS("exchange", renameat2(AT_FDCWD, "b", AT_FDCWD, "c", RENAME_EXCHANGE));
 	HOLDS("exchanged", check_content_is("b", "c") && check_content_is("c", "a"));
-	FAILS("exchange with none", renameat2(AT_FDCWD, "b", AT_FDCWD, "a", RENAME_EXCHANGE), ENOENT);
+	FAILS("exchange with none", renameat2(AT_FDCWD, "b", AT_FDCWD, "a", RENAME_EXCHANGE),
+	      ENOENT);
 	AGREES("whiteout", renameat2(AT_FDCWD, "b", AT_FDCWD, "d", RENAME_WHITEOUT));
 	printf("type of whiteout: %o\n", check_mode("b") & S_IFMT);
 	(void)unlink("b");
@@ -273,11 +274,10 @@ static void test_large_directory(unsigned int count)
 	HOLDS("seek to a place", entry && !strcmp(name, entry->d_name));
 	rewinddir(dir);
 	for (unsigned int index = 0; index < 100 && (entry = readdir(dir)); index++)
-		is_consistent = is_consistent &&
-				fstatat(dirfd(dir), entry->d_name, &stat_now, 0) == 0 &&
-				(!strcmp(entry->d_name, "..") || stat_now.st_ino == entry->d_ino) &&
-				(entry->d_type == DT_UNKNOWN ||
-				 entry->d_type == IFTODT(stat_now.st_mode));
+		is_consistent =
+			is_consistent && fstatat(dirfd(dir), entry->d_name, &stat_now, 0) == 0 &&
+			(!strcmp(entry->d_name, "..") || stat_now.st_ino == entry->d_ino) &&
+			(entry->d_type == DT_UNKNOWN || entry->d_type == IFTODT(stat_now.st_mode));
 	HOLDS("inode and type agree", is_consistent);
 	rewinddir(dir);
 	while ((entry = readdir(dir)))

@@ -86,16 +86,14 @@ uint64_t fake_program_address(struct fake_program *program, uint64_t len)
 
 void fake_program_place_queue(struct fake_program *program, struct fake_queue *queue)
 {
-	uint64_t end = fake_program_byte(program) % 2 ?
-			       FAKE_LOW_SIZE :
-			       GUEST_MEMORY_HIGH_BASE + FAKE_HIGH_SIZE;
+	uint64_t end = fake_program_byte(program) % 2 ? FAKE_LOW_SIZE :
+							GUEST_MEMORY_HIGH_BASE + FAKE_HIGH_SIZE;
 	uint16_t size = (uint16_t)(1U << (fake_program_byte(program) % 10));
 
 	queue->size = size;
 	queue->next_descriptor = 0;
 	/* The last places that are valid, and the first that are not. */
-	end += fake_program_byte(program) / 2 % 17;
-	end &= ~UINT64_C(1);
+	end += 2 * (fake_program_byte(program) % 9U);
 	switch (fake_program_byte(program) % 5) {
 	case 0:
 		queue->descriptors = (end - fake_descriptors_size(size)) & ~UINT64_C(15);

@@ -31,7 +31,8 @@ struct fuse_client {
 	uint8_t reply[FS_CHANNEL_AREA_SIZE];
 };
 
-/* Make a tree and a server that has not seen INIT. Returns NULL when the machine does not let us. */
+/* Make a tree and a server that has not seen INIT. Returns NULL when the machine does not let us.
+ */
 struct fuse_client *fuse_client_new(const char *parent_directory);
 
 /* Make both, and send INIT offering every flag. */

@@ -2,6 +2,8 @@
 /* The operations of the file server, as a well-behaved client uses them. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -75,9 +77,9 @@ static void test_session(void)
 
 static void test_what_is_left_to_the_client(void)
 {
-	const uint32_t opcodes[] = { FUSE_GETLK,  FUSE_SETLK, FUSE_SETLKW,	 FUSE_ACCESS,
-				     FUSE_BMAP,	  FUSE_POLL,  FUSE_SETUPMAPPING, 0,
-				     CUSE_INIT,	  52,	      UINT32_MAX,	 FUSE_NOTIFY_REPLY };
+	const uint32_t opcodes[] = { FUSE_GETLK, FUSE_SETLK, FUSE_SETLKW,	FUSE_ACCESS,
+				     FUSE_BMAP,	 FUSE_POLL,  FUSE_SETUPMAPPING, 0,
+				     CUSE_INIT,	 52,	     UINT32_MAX,	FUSE_NOTIFY_REPLY };
 	const uint8_t arguments[64] = { 0 };
 
 	for (size_t index = 0; index < sizeof(opcodes) / sizeof(*opcodes); index++)
@@ -151,16 +153,19 @@ static void test_read_and_write(void)
 static void test_file_operations(void)
 {
 	struct fuse_entry_out entry;
+	struct fuse_lseek_in seek = { .whence = SEEK_HOLE };
+	struct fuse_fallocate_in allocate = { .length = 2 << 20 };
+	struct fuse_copy_file_range_in range = { .len = UINT64_MAX };
+	struct fuse_fsync_in sync = { 0 };
+	struct fuse_flush_in flush = { 0 };
 	uint64_t fh;
-	uint64_t copy;
+
+	is_int(fuse_client_create(client, FUSE_ROOT_ID, "copy", O_RDWR, 0644, &entry,
+				  &range.fh_out),
+	       0);
 	is_int(fuse_client_create(client, FUSE_ROOT_ID, "ops", O_RDWR, 0644, &entry, &fh), 0);
-	is_int(fuse_client_create(client, FUSE_ROOT_ID, "copy", O_RDWR, 0644, &entry, &copy), 0);
 	is_int(fuse_client_write(client, fh, 1 << 20, "end", 0, 0), 3);
-	struct fuse_lseek_in seek = { .fh = fh, .whence = SEEK_HOLE };
-	struct fuse_fallocate_in allocate = { .fh = fh, .length = 2 << 20 };
-	struct fuse_fsync_in sync = { .fh = fh };
-	struct fuse_flush_in flush = { .fh = fh };
-	struct fuse_copy_file_range_in range = { .fh_in = fh, .fh_out = copy, .len = UINT64_MAX };
+	seek.fh = allocate.fh = range.fh_in = sync.fh = flush.fh = fh;
 
 	is_int(fuse_client_call(client, FUSE_LSEEK, 1, &seek, sizeof(seek), NULL, NULL), 0);
 	is_int(client->reply_len, sizeof(struct fuse_lseek_out));
@@ -178,7 +183,7 @@ static void test_file_operations(void)
 	is_int(client->reply_len, sizeof(struct fuse_statfs_out));
 	is_int(fuse_client_call(client, FUSE_COPY_FILE_RANGE, 1, &range, sizeof(range), NULL, NULL),
 	       0);
-	is_int(fuse_client_read(client, FUSE_READ, 1, copy, 1 << 20, 3), 3);
+	is_int(fuse_client_read(client, FUSE_READ, 1, range.fh_out, 1 << 20, 3), 3);
 	ok(!memcmp(fuse_client_payload(client), "end", 3));
 	range.flags = 1;
 	is_int(fuse_client_call(client, FUSE_COPY_FILE_RANGE, 1, &range, sizeof(range), NULL, NULL),
@@ -199,19 +204,18 @@ static void test_attributes(void)
 	is_int(set_attributes(node, (struct fuse_setattr_in){ .valid = FATTR_MODE, .mode = 07751 }),
 	       0);
 	is_int(host_mode("attr"), S_IFREG | 07751);
-	is_int(set_attributes(node,
-			      (struct fuse_setattr_in){ .valid = FATTR_SIZE, .size = 3 }), 0);
+	is_int(set_attributes(node, (struct fuse_setattr_in){ .valid = FATTR_SIZE, .size = 3 }), 0);
 	ok(host_content_is("attr", "123"));
 	is_int(host_mode("attr"), S_IFREG | 07751);
-	is_int(set_attributes(node, (struct fuse_setattr_in){
-					    .valid = FATTR_SIZE | FATTR_KILL_SUIDGID }),
+	is_int(set_attributes(node,
+			      (struct fuse_setattr_in){ .valid = FATTR_SIZE | FATTR_KILL_SUIDGID }),
 	       0);
 	is_int(host_mode("attr"), S_IFREG | 01751);
-	is_int(set_attributes(node, (struct fuse_setattr_in){
-					    .valid = FATTR_UID | FATTR_GID | FATTR_MODE,
-					    .uid = 12,
-					    .gid = 34,
-					    .mode = 06711 }),
+	is_int(set_attributes(node,
+			      (struct fuse_setattr_in){ .valid = FATTR_UID | FATTR_GID | FATTR_MODE,
+							.uid = 12,
+							.gid = 34,
+							.mode = 06711 }),
 	       0);
 	is_int(fuse_client_getattr(client, node, &attr), 0);
 	ok(attr.uid == 12 && attr.gid == 34 && attr.mode == (S_IFREG | 06711));
@@ -225,15 +229,16 @@ static void test_attributes(void)
 	is_int(set_attributes(node, (struct fuse_setattr_in){ .valid = FATTR_MTIME,
 							      .mtimensec = 1000000000 }),
 	       -EINVAL);
-	is_int(set_attributes(node, (struct fuse_setattr_in){ .valid = FATTR_SIZE | FATTR_FH,
-							      .fh = 99 }),
+	is_int(set_attributes(node,
+			      (struct fuse_setattr_in){ .valid = FATTR_SIZE | FATTR_FH, .fh = 99 }),
 	       -EBADF);
 	is_int(set_attributes(FUSE_ROOT_ID, (struct fuse_setattr_in){ .valid = FATTR_SIZE }),
 	       -EISDIR);
 	is_int(fuse_client_call(client, FUSE_SYMLINK, 1, NULL, 0, "attrlink", "/nowhere"), 0);
 	is_int(fuse_client_lookup(client, 1, "attrlink", &link), 0);
 	is_int(set_attributes(link.nodeid,
-			      (struct fuse_setattr_in){ .valid = FATTR_UID, .uid = 5 }), 0);
+			      (struct fuse_setattr_in){ .valid = FATTR_UID, .uid = 5 }),
+	       0);
 	is_int(fuse_client_getattr(client, link.nodeid, &attr), 0);
 	ok(attr.uid == 5 && S_ISLNK(attr.mode));
 }
@@ -275,13 +280,14 @@ static void test_ownership_of_what_is_created(void)
 	is_int(fuse_client_create(client, 1, "own", O_RDWR, 06777, &entry, &fh), 0);
 	ok(entry.attr.uid == 1001 && entry.attr.gid == 1002);
 	is_int(entry.attr.mode, S_IFREG | 06755);
-	is_int(fuse_client_call(client, FUSE_MKDIR, 1, &mkdir_in, sizeof(mkdir_in), "dir", NULL), 0);
+	is_int(fuse_client_call(client, FUSE_MKDIR, 1, &mkdir_in, sizeof(mkdir_in), "dir", NULL),
+	       0);
 	is_int(host_mode("dir"), S_IFDIR | 0770);
 	is_int(fchownat(client->export_fd, "dir", 0, 77, 0), 0);
 	is_int(fchmodat(client->export_fd, "dir", 02777, 0), 0);
 	is_int(fuse_client_lookup(client, 1, "dir", &entry), 0);
-	is_int(fuse_client_call(client, FUSE_MKDIR, entry.nodeid, &mkdir_in, sizeof(mkdir_in), "sub",
-				NULL),
+	is_int(fuse_client_call(client, FUSE_MKDIR, entry.nodeid, &mkdir_in, sizeof(mkdir_in),
+				"sub", NULL),
 	       0);
 	is_int(host_mode("dir/sub"), S_IFDIR | S_ISGID | 0770);
 	is_int(fuse_client_create(client, entry.nodeid, "file", O_RDWR, 0644, &entry, &fh), 0);
@@ -331,6 +337,55 @@ static void test_names(void)
 	is_int(fuse_client_call(client, FUSE_RMDIR, 1, NULL, 0, "empty", NULL), 0);
 }
 
+static void *serve_channel(void *context)
+{
+	const struct fs_channel *channel = context;
+	struct error err;
+
+	is_int(file_server_enter_thread(client->server, &err), 0);
+	is_int(file_server_run(client->server, channel), 0);
+	return NULL;
+}
+
+/* Wait for the reply to slot @slot, and return its error. */
+static int receive_reply(const struct fs_channel *monitor, uint32_t slot)
+{
+	struct pollfd wait = { .fd = monitor->socket_fd, .events = POLLIN };
+	struct fs_channel_message message;
+	struct fuse_out_header header;
+
+	is_int(poll(&wait, 1, 10000), 1);
+	is_int(fs_channel_receive(monitor, &message), 1);
+	is_int(message.slot, slot);
+	memcpy(&header, fs_channel_reply(monitor, slot), sizeof(header));
+	return message.len ? header.error : 1;
+}
+
+static void test_serving_a_channel(void)
+{
+	const struct fuse_forget_in forget = { .nlookup = 1 };
+	struct fs_channel monitor;
+	struct fs_channel server;
+	struct error err;
+	pthread_t thread;
+
+	is_int(fs_channel_create(&monitor, &server, &err), 0);
+	is_int(fs_channel_map(&monitor, &err) + fs_channel_map(&server, &err), 0);
+	is_int(pthread_create(&thread, NULL, serve_channel, &server), 0);
+	/* Requests as composed and sent before, the second one without a reply. */
+	(void)fuse_client_call(client, FUSE_STATFS, FUSE_ROOT_ID, NULL, 0, NULL, NULL);
+	memcpy(fs_channel_request(&monitor, 5), client->request, client->request_len);
+	is_int(fs_channel_send(&monitor, 5, (uint32_t)client->request_len), 0);
+	is_int(receive_reply(&monitor, 5), 0);
+	(void)fuse_client_call(client, FUSE_FORGET, 99, &forget, sizeof(forget), NULL, NULL);
+	memcpy(fs_channel_request(&monitor, 0), client->request, client->request_len);
+	is_int(fs_channel_send(&monitor, 0, (uint32_t)client->request_len), 0);
+	is_int(receive_reply(&monitor, 0), 1);
+	fs_channel_close(&monitor);
+	is_int(pthread_join(thread, NULL), 0);
+	fs_channel_close(&server);
+}
+
 int main(void)
 {
 	client = fuse_client_start();
@@ -345,6 +400,7 @@ int main(void)
 	test_killing_suid();
 	test_ownership_of_what_is_created();
 	test_names();
+	test_serving_a_channel();
 	ok(fuse_client_canary_lives(client));
 	fuse_client_free(client);
 	return tap_done();

@@ -50,9 +50,9 @@ static void test_bad_names(void)
 		const char *name;
 		int error;
 	} bad[] = {
-		{ "", -EINVAL },	  { ".", -EINVAL },	{ "..", -EINVAL },
-		{ "/", -EINVAL },	  { "/etc", -EINVAL },	{ "../canary", -EINVAL },
-		{ "a/../../b", -EINVAL }, { "a/", -EINVAL },	{ long_name, -ENAMETOOLONG },
+		{ "", -EINVAL },	  { ".", -EINVAL },    { "..", -EINVAL },
+		{ "/", -EINVAL },	  { "/etc", -EINVAL }, { "../canary", -EINVAL },
+		{ "a/../../b", -EINVAL }, { "a/", -EINVAL },   { long_name, -ENAMETOOLONG },
 	};
 
 	memset(long_name, 'n', 256);
@@ -70,7 +70,8 @@ static void test_bad_names(void)
 	is_int(fuse_client_call(client, FUSE_RENAME, 1, &named_operations[6].arguments, 8, "x",
 				"../canary"),
 	       -EINVAL);
-	is_int(fuse_client_call(client, FUSE_RENAME, 1, &named_operations[6].arguments, 8, "x", NULL),
+	is_int(fuse_client_call(client, FUSE_RENAME, 1, &named_operations[6].arguments, 8, "x",
+				NULL),
 	       -EINVAL);
 	is_int(fuse_client_call(client, FUSE_LOOKUP, 1, "endless", 7, NULL, NULL), -EINVAL);
 	is_int(fuse_client_call(client, FUSE_SYMLINK, 1, NULL, 0, "only a name", NULL), -EINVAL);
@@ -117,16 +118,17 @@ static void test_counts_that_lie(void)
 	struct fuse_setxattr_in xattr = { .size = UINT32_MAX };
 	struct fuse_entry_out entry;
 	struct fuse_attr attr;
+	struct fuse_write_in write_in = { .size = UINT32_MAX };
+	struct fuse_forget_one one = { .nlookup = UINT64_MAX };
 	uint64_t fh;
 
 	is_int(fuse_client_create(client, 1, "counts", O_RDWR, 0644, &entry, &fh), 0);
-	const struct fuse_write_in write_in = { .fh = fh, .size = UINT32_MAX };
-	const struct fuse_forget_one one = { .nodeid = entry.nodeid, .nlookup = UINT64_MAX };
-
+	write_in.fh = fh;
+	one.nodeid = entry.nodeid;
 	is_int(fuse_client_call(client, FUSE_WRITE, 1, &write_in, sizeof(write_in), "data", NULL),
 	       -EINVAL);
-	is_int(fuse_client_call(client, FUSE_SETXATTR, entry.nodeid, &xattr, sizeof(xattr), "user.x",
-				"v"),
+	is_int(fuse_client_call(client, FUSE_SETXATTR, entry.nodeid, &xattr, sizeof(xattr),
+				"user.x", "v"),
 	       -EINVAL);
 	fuse_client_begin(client, FUSE_BATCH_FORGET, 0);
 	fuse_client_add(client, &batch, sizeof(batch));
@@ -144,7 +146,9 @@ static void test_counts_that_lie(void)
 
 static void test_numbers_that_lie(void)
 {
-	const uint64_t wrong[] = { 0, 2, 1000, UINT32_MAX, 1ull << 32, (1ull << 32) + 1, UINT64_MAX };
+	const uint64_t wrong[] = {
+		0, 2, 1000, UINT32_MAX, 1ull << 32, (1ull << 32) + 1, UINT64_MAX
+	};
 	struct fuse_entry_out entry;
 	struct fuse_attr attr;
 	uint64_t file;
@@ -218,8 +222,8 @@ static void test_directory_swapped_for_a_link(void)
 	is_int(symlinkat("..", client->export_fd, "swap"), 0);
 	/* The node is the directory it was, whatever its name has become. */
 	is_int(fuse_client_lookup(client, directory.nodeid, "canary", &entry), -ENOENT);
-	is_int(fuse_client_create(client, directory.nodeid, "canary", O_RDWR | O_TRUNC, 0644, &entry,
-				  &fh),
+	is_int(fuse_client_create(client, directory.nodeid, "canary", O_RDWR | O_TRUNC, 0644,
+				  &entry, &fh),
 	       0);
 	is_int(faccessat(client->export_fd, "moved/canary", F_OK, 0), 0);
 	is_int(fuse_client_lookup(client, 1, "swap", &entry), 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Directories large and small, mounts in the tree, attributes by name, and descriptors running out. */
+/* Directories large and small, mounts in the tree, attributes by name, and descriptors running out.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -90,7 +91,8 @@ static struct walk walk_directory(const char *name, uint32_t opcode, uint32_t si
 	memset(seen, 0, sizeof(seen));
 	is_int(fuse_client_lookup(client, FUSE_ROOT_ID, name, &directory), 0);
 	is_int(fuse_client_open(client, FUSE_OPENDIR, directory.nodeid, O_RDONLY, &fh), 0);
-	while ((len = fuse_client_read(client, opcode, directory.nodeid, fh, walk.offset, size)) > 0)
+	while ((len = fuse_client_read(client, opcode, directory.nodeid, fh, walk.offset, size)) >
+	       0)
 		take_names(&walk, opcode == FUSE_READDIRPLUS, (size_t)len);
 	is_int(len, 0);
 	is_int(fuse_client_release(client, FUSE_RELEASEDIR, fh), 0);
@@ -241,7 +243,8 @@ static void test_extended_attributes(void)
 	is_int(get_attribute(entry.nodeid, FUSE_LISTXATTR, NULL, 100), 0);
 	ok(client->reply_len == 9 && !memcmp(fuse_client_payload(client), "user.one", 9));
 	is_int(get_attribute(entry.nodeid, FUSE_LISTXATTR, NULL, 8), -ERANGE);
-	is_int(fuse_client_call(client, FUSE_REMOVEXATTR, entry.nodeid, NULL, 0, "user.one", NULL), 0);
+	is_int(fuse_client_call(client, FUSE_REMOVEXATTR, entry.nodeid, NULL, 0, "user.one", NULL),
+	       0);
 	is_int(fuse_client_call(client, FUSE_REMOVEXATTR, entry.nodeid, NULL, 0, "security.ima",
 				NULL),
 	       -EOPNOTSUPP);
@@ -328,8 +331,8 @@ static void test_running_out_of_descriptors(void)
 int main(void)
 {
 	/* Before anything is opened: a descriptor belongs to the mounts it was opened in. */
-	has_mounts = unshare(CLONE_NEWNS) == 0 &&
-		     mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+	has_mounts =
+		unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 	client = fuse_client_start();
 	if (!ok(client != NULL))
 		return tap_done();

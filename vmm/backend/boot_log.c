@@ -21,16 +21,16 @@ void boot_log_fini(struct boot_log *log)
 }
 
 /* Keep what may be shown of @data. Returns the length of @clean, which has room for @len bytes. */
-static size_t clean_text(char *clean, const uint8_t *data, size_t len)
+static size_t clean_text(char *clean, const char *data, size_t len)
 {
 	size_t nr = 0;
 
 	for (size_t i = 0; i < len; i++) {
-		uint8_t c = data[i];
-		bool is_shown = (c >= 0x20 && c < 0x7f) || c == '\n' || c == '\t';
+		char c = data[i];
+		bool is_shown = (c >= ' ' && c <= '~') || c == '\n' || c == '\t';
 
 		if (c != '\r')
-			clean[nr++] = is_shown ? (char)c : '?';
+			clean[nr++] = is_shown ? c : '?';
 	}
 	return nr;
 }
@@ -60,7 +60,7 @@ void boot_log_append(struct boot_log *log, const void *data, size_t len)
 	pthread_mutex_lock(&log->lock);
 	for (size_t done = 0; done < len;) {
 		size_t part = min_u64(len - done, sizeof(clean));
-		size_t nr = clean_text(clean, (const uint8_t *)data + done, part);
+		size_t nr = clean_text(clean, (const char *)data + done, part);
 
 		mirror(log, clean, nr);
 		keep(log, clean, nr);

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BOOT_LOG_SIZE (64 * 1024)
+#define BOOT_LOG_SIZE ((size_t)64 * 1024)
 
 struct boot_log {
 	pthread_mutex_t lock;

@@ -10,7 +10,7 @@
 #include "vmm/base/bug.h"
 #include "vmm/base/fd.h"
 
-#define SLOT_SIZE (2 * FS_CHANNEL_AREA_SIZE) /* request area, then reply area */
+#define SLOT_SIZE   (2 * FS_CHANNEL_AREA_SIZE) /* request area, then reply area */
 #define MEMORY_SIZE ((size_t)FS_CHANNEL_SLOTS * SLOT_SIZE)
 
 static int create_memory(struct error *err)

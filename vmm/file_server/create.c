@@ -13,7 +13,7 @@
 #include "vmm/file_server/attributes.h"
 #include "vmm/file_server/operations.h"
 
-#define LATE_MODE_BITS (S_ISUID | S_ISGID)
+#define LATE_MODE_BITS	(S_ISUID | S_ISGID)
 #define EARLY_MODE_BITS (S_IRWXU | S_IRWXG | S_IRWXO | S_ISVTX)
 
 static bool is_setgid_directory(const struct inode *inode)
@@ -45,9 +45,9 @@ static int hand_over(const struct file_server *server, const struct fuse_request
 		return 0;
 	server_fd_name(fd, fd_name);
 	return fchmodat(server->proc_fd_dir, fd_name,
-			(stat.stx_mode & EARLY_MODE_BITS) | (mode & LATE_MODE_BITS), 0) < 0 ?
-		       -errno :
-		       0;
+			(stat.stx_mode & EARLY_MODE_BITS) | (mode & LATE_MODE_BITS), 0) < 0
+		       ? -errno
+		       : 0;
 }
 
 /* What follows mknod, mkdir and symlink: @name exists now; make it a node the guest knows. */

@@ -34,7 +34,8 @@ bool inode_is_other_mount(const struct inode *parent, const struct statx *stat)
 
 	if (key.mount_id != parent->key.mount_id)
 		return true;
-	/* A btrfs subvolume is a mount in all but name. overlayfs has odd devices for files only. */
+	/* A btrfs subvolume is a mount in all but name. overlayfs has odd devices for files only.
+	 */
 	return S_ISDIR(stat->stx_mode) && key.device != parent->key.device;
 }
 

@@ -19,7 +19,8 @@ int serve_link(struct file_server *server, struct fuse_request *request, struct 
 	if (!old)
 		return -ESTALE;
 	server_fd_name(old->fd, fd_name);
-	/* Through /proc/self/fd, as linking an O_PATH descriptor itself takes one more privilege. */
+	/* Through /proc/self/fd, as linking an O_PATH descriptor itself takes one more privilege.
+	 */
 	if (linkat(server->proc_fd_dir, fd_name, request->inode->fd, name, AT_SYMLINK_FOLLOW) < 0)
 		return -errno;
 	ret = server_enter_name(server, request->inode, name, &entry);

@@ -151,7 +151,7 @@ int serve_setattr(struct file_server *server, struct fuse_request *request,
 	const struct inode *inode = request->inode;
 	int ret = 0;
 
-	/* The owner before the mode, because it clears bits of it; times last, as a new size sets them. */
+	/* The owner first, as it clears bits of the mode; times last, as a new size sets them. */
 	if (in->valid & (FATTR_UID | FATTR_GID))
 		ret = set_owner(inode, in);
 	if (ret == 0 && in->valid & FATTR_MODE)

@@ -12,59 +12,59 @@
 
 #include "vmm/file_server/server.h"
 
-typedef int (*operation_fn)(struct file_server *server, struct fuse_request *request,
-			    struct fuse_reply *reply);
+typedef int operation_fn(struct file_server *server, struct fuse_request *request,
+			 struct fuse_reply *reply);
 
 /* session.c */
-int serve_init(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_destroy(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_interrupt(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_ioctl(struct file_server *, struct fuse_request *, struct fuse_reply *);
+operation_fn serve_init;
+operation_fn serve_destroy;
+operation_fn serve_interrupt;
+operation_fn serve_ioctl;
 
 /* nodes.c */
-int serve_lookup(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_forget(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_batch_forget(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_getattr(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_setattr(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_readlink(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_statfs(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_syncfs(struct file_server *, struct fuse_request *, struct fuse_reply *);
+operation_fn serve_lookup;
+operation_fn serve_forget;
+operation_fn serve_batch_forget;
+operation_fn serve_getattr;
+operation_fn serve_setattr;
+operation_fn serve_readlink;
+operation_fn serve_statfs;
+operation_fn serve_syncfs;
 
 /* create.c */
-int serve_create(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_tmpfile(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_mknod(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_mkdir(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_symlink(struct file_server *, struct fuse_request *, struct fuse_reply *);
+operation_fn serve_create;
+operation_fn serve_tmpfile;
+operation_fn serve_mknod;
+operation_fn serve_mkdir;
+operation_fn serve_symlink;
 
 /* names.c */
-int serve_link(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_unlink(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_rmdir(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_rename(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_rename2(struct file_server *, struct fuse_request *, struct fuse_reply *);
+operation_fn serve_link;
+operation_fn serve_unlink;
+operation_fn serve_rmdir;
+operation_fn serve_rename;
+operation_fn serve_rename2;
 
 /* files.c */
-int serve_open(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_read(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_write(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_flush(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_release(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_fsync(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_fallocate(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_lseek(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_copy_file_range(struct file_server *, struct fuse_request *, struct fuse_reply *);
+operation_fn serve_open;
+operation_fn serve_read;
+operation_fn serve_write;
+operation_fn serve_flush;
+operation_fn serve_release;
+operation_fn serve_fsync;
+operation_fn serve_fallocate;
+operation_fn serve_lseek;
+operation_fn serve_copy_file_range;
 
 /* directories.c */
-int serve_opendir(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_readdir(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_readdirplus(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_releasedir(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_fsyncdir(struct file_server *, struct fuse_request *, struct fuse_reply *);
+operation_fn serve_opendir;
+operation_fn serve_readdir;
+operation_fn serve_readdirplus;
+operation_fn serve_releasedir;
+operation_fn serve_fsyncdir;
 
 /* xattrs.c */
-int serve_setxattr(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_getxattr(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_listxattr(struct file_server *, struct fuse_request *, struct fuse_reply *);
-int serve_removexattr(struct file_server *, struct fuse_request *, struct fuse_reply *);
+operation_fn serve_setxattr;
+operation_fn serve_getxattr;
+operation_fn serve_listxattr;
+operation_fn serve_removexattr;

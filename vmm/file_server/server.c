@@ -37,8 +37,8 @@ int server_open_inode(const struct file_server *server, const struct inode *inod
 		return -ENXIO;
 	server_fd_name(inode->fd, name);
 	/*
-	 * The entry in /proc/self/fd leads to the inode of the O_PATH descriptor, wherever its names
-	 * have gone.
+	 * The entry in /proc/self/fd leads to the inode of the O_PATH descriptor, wherever its
+	 * names have gone.
 	 */
 	fd = openat(server->proc_fd_dir, name,
 		    (int)(guest_flags & SERVER_GUEST_OPEN_FLAGS) | SERVER_OWN_OPEN_FLAGS);
@@ -72,7 +72,8 @@ void server_set_timeouts(const struct file_server *server, struct fuse_entry_out
 
 	entry->attr_valid = seconds;
 	entry->attr_valid_nsec = nanoseconds;
-	/* The client drops a name that is no longer valid as soon as nobody uses it, and its node. */
+	/* The client drops a name that is no longer valid as soon as nobody uses it, and its node.
+	 */
 	if (server_is_crowded(server))
 		return;
 	entry->entry_valid = seconds;

@@ -13,7 +13,7 @@
 #include "vmm/base/checked_math.h"
 #include "vmm/file_server/operations.h"
 
-#define ACL_ACCESS "system.posix_acl_access"
+#define ACL_ACCESS  "system.posix_acl_access"
 #define ACL_DEFAULT "system.posix_acl_default"
 
 /*
@@ -55,9 +55,9 @@ static int clear_sgid(const struct file_server *server, const struct inode *inod
 	if (!(stat.stx_mode & S_ISGID))
 		return 0;
 	server_fd_name(inode->fd, fd_name);
-	return fchmodat(server->proc_fd_dir, fd_name, stat.stx_mode & 07777 & ~S_ISGID, 0) < 0 ?
-		       -errno :
-		       0;
+	return fchmodat(server->proc_fd_dir, fd_name, stat.stx_mode & 07777 & ~S_ISGID, 0) < 0
+		       ? -errno
+		       : 0;
 }
 
 int serve_setxattr(struct file_server *server, struct fuse_request *request,
@@ -83,7 +83,8 @@ int serve_setxattr(struct file_server *server, struct fuse_request *request,
 	node_path(server, request, path);
 	if (setxattr(path, name, value, in->size, (int)in->flags) < 0)
 		return -errno;
-	/* The kernel would do it for a process outside the group, were it not for our CAP_FSETID. */
+	/* The kernel would do it for a process outside the group, were it not for our CAP_FSETID.
+	 */
 	if (more[0] & FUSE_SETXATTR_ACL_KILL_SGID && !strcmp(name, ACL_ACCESS))
 		return clear_sgid(server, request->inode);
 	return 0;
