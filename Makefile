@@ -51,7 +51,7 @@ GUEST_PROGRAMS := $(patsubst tests/guest/%.c,%,$(sort $(wildcard tests/guest/*.c
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
 .PHONY: all host guest-init kernel rootfs demo test unit unit-programs guest-programs fuzzers fuzz \
-	clang lint install clean help
+	clang lint install clean help FORCE
 
 all: host guest-init kernel rootfs ## Build everything
 host: $(BUILD)/bulkhead ## Build the host program
@@ -100,15 +100,17 @@ $(BUILD)/fuzz/libbulkhead.a: $(call objects,fuzz,$(VMM_LIB_SOURCES) $(INIT_LIB_S
 
 # --- guest kernel and initramfs ------------------------------------------------------------------
 
-KERNEL_INPUTS := $(wildcard kernel/*.sh kernel/config/*)
-
+# The script knows by content when there is something to do: also after an upgrade of the kernel's
+# source package. It leaves an unchanged file alone.
 kernel: $(BUILD)/vmlinux ## Build the guest kernel (cached by content)
-$(BUILD)/vmlinux: $(KERNEL_INPUTS)
+$(BUILD)/vmlinux: FORCE
 	@mkdir -p $(@D)
-	kernel/build.sh $@
+	@kernel/build.sh $@
+FORCE:
 
 $(BUILD)/initramfs.cpio: $(BUILD)/guest-init rootfs/build-initramfs.sh
-	rootfs/build-initramfs.sh $(BUILD)/guest-init $@
+	$(call say,CPIO,$@)
+	$(Q)rootfs/build-initramfs.sh $(BUILD)/guest-init $@
 
 # --- tests ---------------------------------------------------------------------------------------
 

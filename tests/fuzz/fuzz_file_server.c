@@ -66,7 +66,7 @@ static const char *next_name(void)
 	static char longest[300];
 	static const char *const names[] = {
 		"a", "b",  "c", "d",   "e",	    "\xff\x01", "a",	 "b",	      "",
-		".", "..", "/", "a/b", "../canary", "/tmp",	longest, longest + 1, longest + 45
+		".", "..", "/", "a/b", "../canary", "/canary",	longest, longest + 1, longest + 45
 	};
 
 	memset(longest, 'x', sizeof(longest) - 1);

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 static unsigned int check_failures;
+static int check_top = -1; /* the directory that everything happens below */
 
 static inline const char *check_errno_name(int code)
 {
@@ -59,10 +60,10 @@ static inline void check_truth(const char *name, bool is_true, int line)
 }
 
 /* Call succeeds; call fails with CODE; number equals WANT; condition holds. */
-#define SUCCEEDS(name, call)	check_errno(name, (long)(call), 0, __LINE__)
+#define SUCCEEDS(name, call) check_errno(name, (long)(call), 0, __LINE__)
 #define FAILS(name, call, code) check_errno(name, (long)(call), code, __LINE__)
 #define EQUALS(name, got, want) check_number(name, (long)(got), (long)(want), __LINE__)
-#define HOLDS(name, condition)	check_truth(name, condition, __LINE__)
+#define HOLDS(name, condition) check_truth(name, condition, __LINE__)
 
 /* Whatever happens is right, as long as guest and host agree. */
 #define AGREES(name, call) printf("%s: %s\n", name, check_errno_name((long)(call) < 0 ? errno : 0))
@@ -144,13 +145,22 @@ static inline int check_remove_one(const char *path, const struct stat *stat_now
 	return remove(path);
 }
 
+/* Remove @name from the top directory, with all that is in it. Returns 0 or -1. */
+static inline int check_remove(const char *name)
+{
+	/* Wherever the checks have ended up: names are removed below here and nowhere else. */
+	if (fchdir(check_top) < 0)
+		return -1;
+	return nftw(name, check_remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
 /* Make @dir/@name anew and go there. Ends the program when that is impossible. */
 static inline void check_begin(const char *dir, const char *name)
 {
 	(void)umask(022);
-	if (chdir(dir) < 0 ||
-	    (nftw(name, check_remove_one, 16, FTW_DEPTH | FTW_PHYS) < 0 && errno != ENOENT) ||
-	    mkdir(name, 0755) < 0 || chdir(name) < 0) {
+	check_top = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (check_top < 0 || (check_remove(name) < 0 && errno != ENOENT) ||
+	    mkdirat(check_top, name, 0755) < 0 || fchdir(check_top) < 0 || chdir(name) < 0) {
 		perror(dir);
 		exit(2);
 	}
@@ -159,8 +169,7 @@ static inline void check_begin(const char *dir, const char *name)
 /* Remove what check_begin() made, and return the exit status. */
 static inline int check_end(const char *name)
 {
-	SUCCEEDS("leave", chdir(".."));
-	SUCCEEDS("remove everything", nftw(name, check_remove_one, 16, FTW_DEPTH | FTW_PHYS));
+	SUCCEEDS("remove everything", check_remove(name));
 	printf("failures: %u\n", check_failures);
 	return check_failures > 0;
 }

@@ -13,10 +13,10 @@
 
 #include "tests/guest/fs_check.h"
 
-#define PAGE	    4096
-#define NR_APPENDS  500
+#define PAGE 4096
+#define NR_APPENDS 500
 #define RECORD_SIZE 16
-#define FAR_AWAY    (5LL << 30)
+#define FAR_AWAY (5LL << 30)
 
 static bool is_filled(const char *bytes, size_t len, char with)
 {

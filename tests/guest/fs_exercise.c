@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 #define MAX_SIZE (300 * 1024)
-#define MAX_LEN	 (70 * 1024) /* of one operation: more than one page, less than one request */
-#define PAGE	 4096
+#define MAX_LEN (70 * 1024) /* of one operation: more than one page, less than one request */
+#define PAGE 4096
 
 static struct {
 	const char *path;

@@ -31,7 +31,29 @@ static int make_tree(struct fuse_client *client, const char *parent_directory)
 	if (mkdir(path, 0755) < 0)
 		return -1;
 	client->export_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return client->export_fd;
+	client->directory_fd = open(client->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	client->outside_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return client->export_fd < 0 || client->directory_fd < 0 ? -1 : client->outside_fd;
+}
+
+/* Make @root the root directory, and the server's the working directory again. */
+static void change_root(const struct fuse_client *client, int root)
+{
+	/* Not being where we believe to be is the one thing that must not go on. */
+	if (fchdir(root) < 0 || chroot(".") < 0 || fchdir(client->proc_fd) < 0) {
+		perror("fuse client: change the root directory");
+		abort();
+	}
+}
+
+void fuse_client_confine(const struct fuse_client *client)
+{
+	change_root(client, client->directory_fd);
+}
+
+void fuse_client_release_confined(const struct fuse_client *client)
+{
+	change_root(client, client->outside_fd);
 }
 
 struct fuse_client *fuse_client_new(const char *parent_directory)
@@ -48,6 +70,10 @@ struct fuse_client *fuse_client_new(const char *parent_directory)
 	if (file_server_init(&client->server, root_fd, client->proc_fd, &options, &err) < 0 ||
 	    file_server_enter_thread(client->server, &err) < 0) {
 		printf("# %s\n", err.text);
+		return NULL;
+	}
+	if (geteuid() != 0) {
+		printf("# only root can confine a server that may be broken\n");
 		return NULL;
 	}
 	return client;
@@ -83,6 +109,8 @@ void fuse_client_free(struct fuse_client *client)
 	file_server_free(client->server);
 	(void)close(client->proc_fd);
 	(void)close(client->export_fd);
+	(void)close(client->directory_fd);
+	(void)close(client->outside_fd);
 	(void)nftw(client->directory, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 	(void)rmdir(client->directory);
 	free(client);
@@ -147,8 +175,10 @@ int fuse_client_send_raw(struct fuse_client *client)
 	if (!exact)
 		return -ENOMEM;
 	memcpy(exact, client->request, client->request_len);
+	fuse_client_confine(client);
 	len = file_server_handle(client->server, exact, client->request_len, client->reply,
 				 sizeof(client->reply));
+	fuse_client_release_confined(client);
 	free(exact);
 	if (len == 0)
 		return 1;

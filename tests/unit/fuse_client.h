@@ -5,6 +5,10 @@
  * The tree is DIRECTORY/export; DIRECTORY itself holds "canary", which nothing the client sends
  * may ever change. Each request is sent from a heap block of exactly its length, so that the
  * address sanitizer sees a read beyond it. Shared by the unit tests and the fuzzer.
+ *
+ * A server whose checks are broken must be found out, not let loose: while a request is served the
+ * thread's root directory is DIRECTORY, so that "/etc" and "../../.." lead no further than there.
+ * This takes root, without which there is no client.
  */
 #pragma once
 
@@ -20,7 +24,9 @@
 struct fuse_client {
 	struct file_server *server;
 	int proc_fd;
-	int export_fd; /* for looking at the tree from the host's side */
+	int directory_fd;
+	int outside_fd; /* the machine's own root directory */
+	int export_fd;	/* for looking at the tree from the host's side */
 	char directory[64];
 	uint32_t uid; /* of the next requests */
 	uint32_t gid;
@@ -43,6 +49,10 @@ void fuse_client_free(struct fuse_client *client);
 
 /* Whether the canary is as it was and alone outside the export. */
 bool fuse_client_canary_lives(const struct fuse_client *client);
+
+/* Go inside, and out again: around file_server_handle() when it is not sent a request by these. */
+void fuse_client_confine(const struct fuse_client *client);
+void fuse_client_release_confined(const struct fuse_client *client);
 
 /* Remove everything below the export, from the host's side. */
 void fuse_client_empty_tree(const struct fuse_client *client);

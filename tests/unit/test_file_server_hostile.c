@@ -50,9 +50,9 @@ static void test_bad_names(void)
 		const char *name;
 		int error;
 	} bad[] = {
-		{ "", -EINVAL },	  { ".", -EINVAL },    { "..", -EINVAL },
-		{ "/", -EINVAL },	  { "/etc", -EINVAL }, { "../canary", -EINVAL },
-		{ "a/../../b", -EINVAL }, { "a/", -EINVAL },   { long_name, -ENAMETOOLONG },
+		{ "", -EINVAL },	  { ".", -EINVAL },	  { "..", -EINVAL },
+		{ "/", -EINVAL },	  { "/canary", -EINVAL }, { "../canary", -EINVAL },
+		{ "a/../../b", -EINVAL }, { "a/", -EINVAL },	  { long_name, -ENAMETOOLONG },
 	};
 
 	memset(long_name, 'n', 256);
@@ -261,6 +261,7 @@ static void test_name_that_changes_while_it_is_read(void)
 	atomic_store(&is_racing, true);
 	if (!ok(pthread_create(&thread, NULL, flip_name, NULL) == 0))
 		return;
+	fuse_client_confine(client);
 	for (unsigned int race = 0; race < NR_RACES; race++) {
 		struct fuse_out_header reply;
 
@@ -270,6 +271,7 @@ static void test_name_that_changes_while_it_is_read(void)
 		nr_refused += reply.error == -EINVAL;
 		nr_absent += reply.error == -ENOENT;
 	}
+	fuse_client_release_confined(client);
 	atomic_store(&is_racing, false);
 	(void)pthread_join(thread, NULL);
 	is_int(nr_refused + nr_absent, NR_RACES);

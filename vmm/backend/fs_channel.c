@@ -10,8 +10,8 @@
 #include "vmm/base/bug.h"
 #include "vmm/base/fd.h"
 
-#define SLOT_SIZE   (2 * FS_CHANNEL_AREA_SIZE) /* request area, then reply area */
-#define MEMORY_SIZE ((size_t)FS_CHANNEL_SLOTS * SLOT_SIZE)
+#define SLOT_SIZE ((size_t)2 * FS_CHANNEL_AREA_SIZE) /* request area, then reply area */
+#define MEMORY_SIZE (FS_CHANNEL_SLOTS * SLOT_SIZE)
 
 static int create_memory(struct error *err)
 {
@@ -79,7 +79,7 @@ void fs_channel_close(struct fs_channel *channel)
 uint8_t *fs_channel_request(const struct fs_channel *channel, uint32_t slot)
 {
 	BUG_ON(slot >= FS_CHANNEL_SLOTS);
-	return channel->memory + (size_t)slot * SLOT_SIZE;
+	return channel->memory + slot * SLOT_SIZE;
 }
 
 uint8_t *fs_channel_reply(const struct fs_channel *channel, uint32_t slot)

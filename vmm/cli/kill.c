@@ -141,8 +141,8 @@ static int delete_container(struct container_state *state, bool is_forced, struc
 
 	if (!is_forced)
 		r = container_state_read(state, err);
-	else
-		(void)container_state_read(state, &ignored); /* a damaged record goes all the same */
+	else /* a damaged record goes all the same */
+		(void)container_state_read(state, &ignored);
 	if (r < 0)
 		return r;
 	/* A creator that still works holds the lock until it has succeeded or cleaned up. */

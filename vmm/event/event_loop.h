@@ -26,7 +26,7 @@ struct event_source {
 struct event_loop {
 	int epoll_fd;
 	bool is_stopping;
-	struct epoll_event *batch; /* the events being delivered, of which a removal clears its own */
+	struct epoll_event *batch; /* being delivered: a removal clears its own */
 	int batch_len;
 };
 

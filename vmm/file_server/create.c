@@ -13,7 +13,7 @@
 #include "vmm/file_server/attributes.h"
 #include "vmm/file_server/operations.h"
 
-#define LATE_MODE_BITS	(S_ISUID | S_ISGID)
+#define LATE_MODE_BITS (S_ISUID | S_ISGID)
 #define EARLY_MODE_BITS (S_IRWXU | S_IRWXG | S_IRWXO | S_ISVTX)
 
 static bool is_setgid_directory(const struct inode *inode)

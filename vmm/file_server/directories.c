@@ -18,6 +18,9 @@
 /* The kernel refuses a buffer that cannot hold the next name; the longest record takes 280. */
 #define MIN_HOST_BYTES 512
 
+/* Of a handle's descriptor, which is beyond what was told. No file system has this cookie. */
+#define POSITION_UNKNOWN UINT64_MAX
+
 int serve_opendir(struct file_server *server, struct fuse_request *request,
 		  struct fuse_reply *reply)
 {
@@ -129,21 +132,18 @@ static int read_names(struct file_server *server, struct fuse_request *request, 
 			wanted = MIN_HOST_BYTES;
 		len = getdents64(handle->fd, server->scratch,
 				 min_u64(wanted, sizeof(server->scratch)));
-		if (len < 0)
+		/* Names already told stand (their lookups are counted); the error comes again. */
+		if (len < 0 && reply->len == 0)
 			return -errno;
-		if (len == 0)
+		if (len <= 0)
 			return 0;
 		for (ssize_t offset = 0; offset < len;) {
 			/* The kernel aligns records to 8 bytes, and so is the buffer. */
 			const struct dirent64 *host = (const void *)(server->scratch + offset);
 
 			if (!append_name(server, request->inode, host, is_plus, reply)) {
-				uint64_t told = handle->position;
-
-				handle->position = UINT64_MAX;
-				if (reply->len == 0)
-					return -EINVAL;
-				return seek(handle, told);
+				handle->position = POSITION_UNKNOWN;
+				return reply->len > 0 ? 0 : -EINVAL;
 			}
 			handle->position = (uint64_t)host->d_off;
 			offset += host->d_reclen;
@@ -185,6 +185,6 @@ int serve_fsyncdir(struct file_server *server, struct fuse_request *request,
 	(void)reply;
 	if (!handle)
 		return -EBADF;
-	ret = in->fsync_flags & FUSE_FSYNC_FDATASYNC ? fdatasync(handle->fd) : fsync(handle->fd);
+	ret = (in->fsync_flags & FUSE_FSYNC_FDATASYNC) ? fdatasync(handle->fd) : fsync(handle->fd);
 	return ret < 0 ? -errno : 0;
 }

@@ -11,10 +11,11 @@
 #include "vmm/base/fd.h"
 #include "vmm/file_server/server.h"
 
-#define MAX_DESCRIPTORS (1024 * 1024)
+#define MAX_DESCRIPTORS 1048576
 
 /* Left for the rest of the process, and for the one or two a request needs for a moment. */
 #define RESERVED_DESCRIPTORS 64
+#define MIN_DESCRIPTORS 128
 
 int file_server_raise_descriptor_limit(struct error *err)
 {
@@ -38,7 +39,7 @@ static int descriptor_budget(uint32_t *ret_max, struct error *err)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return error_set(err, errno, "read the limit on open files");
-	if (limit.rlim_cur < 2 * RESERVED_DESCRIPTORS)
+	if (limit.rlim_cur < MIN_DESCRIPTORS)
 		return error_invalid(err, "the limit on open files, %llu, is too low to serve any",
 				     (unsigned long long)limit.rlim_cur);
 	if (limit.rlim_cur > MAX_DESCRIPTORS)

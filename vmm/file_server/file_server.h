@@ -37,7 +37,7 @@
 #define FILE_SERVER_REPLY_MIN 8192
 
 /* The most bytes one COPY_FILE_RANGE request copies; the client asks again for the rest. */
-#define FILE_SERVER_COPY_MAX (16 * 1024 * 1024)
+#define FILE_SERVER_COPY_MAX (UINT64_C(16) * 1024 * 1024)
 
 struct file_server;
 
@@ -74,14 +74,15 @@ void file_server_free(struct file_server *server);
 int file_server_enter_thread(struct file_server *server, struct error *err);
 
 /*
- * Serve one request: @request_len bytes at @request, which others may write to meanwhile. The
- * answer goes to @reply, @reply_size bytes, at least FILE_SERVER_REPLY_MIN.
+ * Serve one request: @request_len bytes at @request_bytes, which others may write to meanwhile.
+ * The answer goes to @reply_bytes, where there is room for @reply_size, FILE_SERVER_REPLY_MIN at
+ * least.
  *
  * Returns the length of the reply, or 0 when the request has none (FUSE_FORGET, or too short to
  * say whom to answer).
  */
-size_t file_server_handle(struct file_server *server, const uint8_t *request, size_t request_len,
-			  uint8_t *reply, size_t reply_size);
+size_t file_server_handle(struct file_server *server, const uint8_t *request_bytes,
+			  size_t request_len, uint8_t *reply_bytes, size_t reply_size);
 
 /*
  * Serve the requests of @channel (mapped) until the monitor is gone. Returns 0 then, or a

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/uio.h>
 
 #include "vmm/base/checked_math.h"
@@ -88,9 +89,10 @@ int serve_write(struct file_server *server, struct fuse_request *request, struct
 	 * whatever handle of the file is at hand, and belongs where its offset says.
 	 */
 	if (in->flags & O_APPEND && !(in->write_flags & FUSE_WRITE_CACHE)) {
-		/* The kernel only reads from it. */
-		struct iovec vector = { .iov_base = (void *)(uintptr_t)data, .iov_len = in->size };
+		struct iovec vector = { .iov_len = in->size };
 
+		/* An iovec has no const, though the kernel only reads from this one. */
+		memcpy(&vector.iov_base, &data, sizeof(data));
 		written = pwritev2(handle->fd, &vector, 1, 0, RWF_APPEND);
 	} else {
 		written = pwrite(handle->fd, data, in->size, (off_t)in->offset);
@@ -137,7 +139,7 @@ int serve_fsync(struct file_server *server, struct fuse_request *request, struct
 	(void)reply;
 	if (!handle)
 		return -EBADF;
-	ret = in->fsync_flags & FUSE_FSYNC_FDATASYNC ? fdatasync(handle->fd) : fsync(handle->fd);
+	ret = (in->fsync_flags & FUSE_FSYNC_FDATASYNC) ? fdatasync(handle->fd) : fsync(handle->fd);
 	return ret < 0 ? -errno : 0;
 }
 

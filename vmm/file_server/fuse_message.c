@@ -6,10 +6,9 @@
 
 #include "vmm/base/checked_math.h"
 
-void fuse_copy_in(void *copy, const volatile uint8_t *shared, size_t len)
+void fuse_copy_in(void *copy, const uint8_t *shared, size_t len)
 {
-	/* The cast drops volatile for memcpy's sake; the barrier below gives its promise back. */
-	memcpy(copy, (const void *)(uintptr_t)shared, len);
+	memcpy(copy, shared, len);
 	/*
 	 * Without this the compiler may drop the copy and load from @shared wherever @copy is used:
 	 * the same value twice to it, two different ones to an attacker between the loads.
@@ -34,12 +33,12 @@ int fuse_request_take(struct fuse_request *request, void *copy, size_t len)
 
 const uint8_t *fuse_request_take_data(struct fuse_request *request, size_t len)
 {
-	const volatile uint8_t *data = request->bytes;
+	const uint8_t *data = request->bytes;
 
 	if (len > request->left)
 		return NULL;
 	skip(request, len);
-	return (const uint8_t *)(uintptr_t)data;
+	return data;
 }
 
 int fuse_request_take_string(struct fuse_request *request, char *copy, size_t size)

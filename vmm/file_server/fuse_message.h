@@ -43,11 +43,11 @@ union fuse_arguments {
 };
 
 struct fuse_request {
-	struct fuse_in_header header;  /* our copy */
-	union fuse_arguments in;       /* our copy, zero beyond what the request has */
-	struct inode *inode;	       /* of header.nodeid; NULL when the operation has none */
-	const volatile uint8_t *bytes; /* what follows the arguments, shared */
-	size_t left;		       /* bytes there */
+	struct fuse_in_header header; /* our copy */
+	union fuse_arguments in;      /* our copy, zero beyond what the request has */
+	struct inode *inode;	      /* of header.nodeid; NULL when the operation has none */
+	const uint8_t *bytes;	      /* what follows the arguments, shared */
+	size_t left;		      /* bytes there */
 };
 
 struct fuse_reply {
@@ -57,7 +57,7 @@ struct fuse_reply {
 };
 
 /* Copy @len bytes out of shared memory, once: later reads of @copy never go back to @shared. */
-void fuse_copy_in(void *copy, const volatile uint8_t *shared, size_t len);
+void fuse_copy_in(void *copy, const uint8_t *shared, size_t len);
 
 /* Copy the next @len bytes of the request. Returns 0 or -EINVAL when there are fewer. */
 int fuse_request_take(struct fuse_request *request, void *copy, size_t len);

@@ -5,9 +5,9 @@
 
 #include "vmm/base/bug.h"
 
-#define ID_TABLE_NONE	     UINT32_MAX
+#define ID_TABLE_NONE UINT32_MAX
 #define ID_TABLE_FIRST_SLOTS 64
-#define ID_TABLE_MAX_SLOTS   (UINT32_C(1) << 30)
+#define ID_TABLE_MAX_SLOTS (UINT32_C(1) << 30)
 
 void id_table_init(struct id_table *table)
 {

@@ -22,7 +22,7 @@ int inode_stat(int fd, struct statx *ret_stat)
 static struct inode_key key_of(const struct statx *stat)
 {
 	return (struct inode_key){
-		.mount_id = stat->stx_mask & STATX_MNT_ID ? stat->stx_mnt_id : 0,
+		.mount_id = (stat->stx_mask & STATX_MNT_ID) ? stat->stx_mnt_id : 0,
 		.device = makedev(stat->stx_dev_major, stat->stx_dev_minor),
 		.number = stat->stx_ino,
 	};
@@ -168,7 +168,7 @@ int inode_table_init(struct inode_table *table, int root_fd)
 	ret = inode_stat(fd, &stat);
 	if (ret < 0)
 		return ret;
-	table->buckets = calloc(table->nr_buckets, sizeof(*table->buckets));
+	table->buckets = calloc(table->nr_buckets, sizeof(struct inode *));
 	if (!table->buckets)
 		return -ENOMEM;
 	ret = add(table, &fd, &stat, &root);

@@ -74,8 +74,8 @@ int serve_getattr(struct file_server *server, struct fuse_request *request,
 
 static int set_owner(const struct inode *inode, const struct fuse_setattr_in *in)
 {
-	uid_t uid = in->valid & FATTR_UID ? in->uid : (uid_t)-1;
-	gid_t gid = in->valid & FATTR_GID ? in->gid : (gid_t)-1;
+	uid_t uid = (in->valid & FATTR_UID) ? in->uid : (uid_t)-1;
+	gid_t gid = (in->valid & FATTR_GID) ? in->gid : (gid_t)-1;
 
 	/* For anything but a directory this also clears the suid and sgid bits and capabilities. */
 	return fchownat(inode->fd, "", uid, gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
@@ -89,27 +89,8 @@ static int set_mode(const struct file_server *server, const struct inode *inode,
 	return fchmodat(server->proc_fd_dir, name, mode & 07777, 0) < 0 ? -errno : 0;
 }
 
-static int set_size(struct file_server *server, const struct inode *inode,
-		    const struct fuse_setattr_in *in)
+static int resize(int fd, const struct fuse_setattr_in *in)
 {
-	AUTO_CLOSE int own_fd = -1;
-	int fd;
-
-	if (!S_ISREG(inode->type))
-		return S_ISDIR(inode->type) ? -EISDIR : -EINVAL;
-	if (in->valid & FATTR_FH) {
-		const struct handle *handle =
-			handle_table_find(&server->handles, HANDLE_FILE, in->fh);
-
-		if (!handle)
-			return -EBADF;
-		fd = handle->fd;
-	} else {
-		own_fd = server_open_inode(server, inode, O_WRONLY);
-		if (own_fd < 0)
-			return own_fd;
-		fd = own_fd;
-	}
 	if (in->valid & FATTR_KILL_SUIDGID) {
 		int ret = attributes_kill_suid_sgid(fd);
 
@@ -117,6 +98,23 @@ static int set_size(struct file_server *server, const struct inode *inode,
 			return ret;
 	}
 	return ftruncate(fd, (off_t)in->size) < 0 ? -errno : 0;
+}
+
+static int set_size(struct file_server *server, const struct inode *inode,
+		    const struct fuse_setattr_in *in)
+{
+	AUTO_CLOSE int fd = -1;
+
+	if (!S_ISREG(inode->type))
+		return S_ISDIR(inode->type) ? -EISDIR : -EINVAL;
+	if (in->valid & FATTR_FH) {
+		const struct handle *handle =
+			handle_table_find(&server->handles, HANDLE_FILE, in->fh);
+
+		return handle ? resize(handle->fd, in) : -EBADF;
+	}
+	fd = server_open_inode(server, inode, O_WRONLY);
+	return fd < 0 ? fd : resize(fd, in);
 }
 
 static struct timespec time_to_set(uint32_t valid, uint32_t set, uint32_t now, uint64_t seconds,

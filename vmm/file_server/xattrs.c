@@ -13,7 +13,7 @@
 #include "vmm/base/checked_math.h"
 #include "vmm/file_server/operations.h"
 
-#define ACL_ACCESS  "system.posix_acl_access"
+#define ACL_ACCESS "system.posix_acl_access"
 #define ACL_DEFAULT "system.posix_acl_default"
 
 /*

@@ -52,14 +52,16 @@ static void on_client(void *context, uint32_t events)
 	ssize_t n;
 
 	(void)events;
-	n = recv(client->source.fd, &request, sizeof(request), MSG_DONTWAIT);
+	n = recv(client->source.fd, &request, sizeof(request), MSG_DONTWAIT | MSG_TRUNC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n != (ssize_t)sizeof(request)) {
+	/* One request each: whoever says more than that is treated as gone. */
+	if (n != (ssize_t)sizeof(request) || client->has_asked) {
 		server->on_gone(server->context, client);
 		drop_client(client);
 		return;
 	}
+	client->has_asked = true;
 	server->on_request(server->context, client, &request);
 }
 
@@ -75,6 +77,7 @@ static void on_listener(void *context, uint32_t events)
 
 		if (client->source.fd >= 0)
 			continue;
+		client->has_asked = false;
 		/* One more than there is room for is closed: its caller sees the end and says so. */
 		if (event_loop_add(server->loop, &client->source, fd, EPOLLIN, on_client, client,
 				   &err) == 0)
@@ -87,11 +90,21 @@ int control_server_init(struct control_server *server, int fd, struct event_loop
 			struct error *err)
 {
 	server->loop = loop;
+	server->listener.fd = -1;
 	for (size_t i = 0; i < ARRAY_SIZE(server->clients); i++) {
 		server->clients[i].server = server;
 		server->clients[i].source.fd = -1;
 	}
 	return event_loop_add(loop, &server->listener, fd, EPOLLIN, on_listener, server, err);
+}
+
+void control_server_fini(struct control_server *server)
+{
+	if (!server->loop)
+		return;
+	event_loop_remove(server->loop, &server->listener);
+	for (size_t i = 0; i < ARRAY_SIZE(server->clients); i++)
+		drop_client(&server->clients[i]);
 }
 
 void control_reply(struct control_client *client, int code, const char *text)

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "vmm/base/error.h"
@@ -41,6 +42,7 @@ struct control_server {
 	struct control_client {
 		struct control_server *server;
 		struct event_source source;
+		bool has_asked;
 	} clients[CONTROL_CLIENTS_MAX];
 	/* Answer, now or later, with control_reply(). */
 	void (*on_request)(void *context, struct control_client *client,
@@ -58,6 +60,9 @@ int control_socket_listen(int state_fd, struct error *err);
 /* Serve the listening socket @fd, which stays the caller's. The callbacks are set before. */
 int control_server_init(struct control_server *server, int fd, struct event_loop *loop,
 			struct error *err);
+
+/* Stop serving; clients see their connections end. Accepts a zeroed struct. */
+void control_server_fini(struct control_server *server);
 
 /* Answer @client and end its connection. */
 void control_reply(struct control_client *client, int code, const char *text);

@@ -214,9 +214,12 @@ static void start(struct session *session, struct control_client *client)
 		control_reply(client, EALREADY, "cannot start an already running container");
 		return;
 	}
+	if (guest_channel_send(&session->channel, "{\"type\":\"start\"}") < 0) {
+		control_reply(client, EBUSY, "the guest does not take messages");
+		return;
+	}
 	session->state = SESSION_STARTING;
 	session->start_client = client;
-	(void)guest_channel_send(&session->channel, "{\"type\":\"start\"}");
 }
 
 static void on_request(void *context, struct control_client *client,
@@ -357,6 +360,7 @@ void session_fini(struct session *session)
 
 	event_loop_remove(session->loop, &session->signals);
 	fd_close(&signal_fd);
+	control_server_fini(&session->control);
 	for (unsigned int i = 0; i < PROTOCOL_NR_STREAMS; i++)
 		relay_fini(&session->relays[i]);
 }

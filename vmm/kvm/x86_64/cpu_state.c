@@ -20,10 +20,8 @@
 #define SEGMENT_DATA_READ_WRITE_ACCESSED 3
 
 const uint64_t cpu_boot_gdt[CPU_BOOT_GDT_ENTRIES] = {
-	0,
-	0,
-	UINT64_C(0x00af9b000000ffff), /* 64-bit code, ring 0 */
-	UINT64_C(0x00cf93000000ffff), /* data, ring 0 */
+	[SELECTOR_CODE / 8] = UINT64_C(0x00af9b000000ffff), /* 64-bit, ring 0 */
+	[SELECTOR_DATA / 8] = UINT64_C(0x00cf93000000ffff), /* ring 0 */
 };
 
 int cpu_set_boot_state(int vcpu_fd, const struct cpu_boot_state *state, struct error *err)

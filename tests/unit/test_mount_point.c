@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_mount_point.c - places of mounts in a tree whose symbolic links a stranger chose */
+#include "vmm/container/mount_point.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/unit/scratch_dir.h"
+#include "tests/unit/tap.h"
+
+/* DIRECTORY/root is the container's; DIRECTORY/outside must never be reached. */
+static char directory[SCRATCH_DIR_SIZE];
+static int top_fd, root_fd;
+static struct error err;
+
+static void set_up(void)
+{
+	scratch_dir_make(directory);
+	top_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	ok(mkdirat(top_fd, "root", 0755) == 0 && mkdirat(top_fd, "outside", 0755) == 0);
+	root_fd = openat(top_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	ok(root_fd >= 0);
+}
+
+static bool exists(int fd, const char *path)
+{
+	return faccessat(fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Nothing but the two directories is at the top, and nothing in the one outside. */
+static void tear_down(void)
+{
+	ok(unlinkat(top_fd, "outside", AT_REMOVEDIR) == 0);
+	(void)close(root_fd);
+	(void)close(top_fd);
+	scratch_dir_remove(directory);
+}
+
+/* Make @path, and tell whether it is the file that @where below the root is. */
+static void check_made(const char *path, bool is_file, const char *where)
+{
+	struct stat made, wanted;
+	int fd = mount_point_make(root_fd, path, is_file, &err);
+
+	if (!ok(fd >= 0)) {
+		printf("# %s: %s\n", path, err.text);
+		return;
+	}
+	ok(fcntl(fd, F_GETFL) & O_PATH);
+	ok(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	ok(fstat(fd, &made) == 0 &&
+	   fstatat(root_fd, where, &wanted, AT_SYMLINK_NOFOLLOW) == 0);
+	ok(made.st_ino == wanted.st_ino && made.st_dev == wanted.st_dev);
+	is_int(S_ISDIR(made.st_mode), !is_file);
+	(void)close(fd);
+}
+
+static void check_refused(const char *path, bool is_file, int code)
+{
+	is_int(mount_point_make(root_fd, path, is_file, &err), -code);
+	is_int(err.code, code);
+}
+
+static void test_plain(void)
+{
+	set_up();
+	check_made("/", false, ".");
+	check_made("/a/b/c", false, "a/b/c");
+	check_made("/a/b/c", false, "a/b/c"); /* what exists is used */
+	check_made("/a/file", true, "a/file");
+	check_made("/a/file", true, "a/file");
+	check_made("/x/y/file", true, "x/y/file");
+	check_made("//a//d", false, "a/d");
+	check_made("/a/./e", false, "a/e");
+	check_made("/e/../f", false, "f");
+	check_made("/../../g", false, "g");
+	tear_down();
+}
+
+static void test_kinds(void)
+{
+	set_up();
+	check_made("/file", true, "file");
+	check_made("/dir", false, "dir");
+	check_refused("/dir", true, EISDIR);
+	check_refused("/", true, EISDIR);
+	check_refused("/file", false, ENOTDIR);
+	check_refused("/file/below", false, ENOTDIR);
+	check_refused("/file/below", true, ENOTDIR);
+	/* Whatever is no directory can be covered by a file. */
+	ok(mkfifoat(root_fd, "fifo", 0600) == 0);
+	check_made("/fifo", true, "fifo");
+	check_refused("/fifo", false, ENOTDIR);
+	check_refused("relative", false, EINVAL);
+	check_refused("", false, EINVAL);
+	tear_down();
+}
+
+/* Links lead where they would lead if the root were "/". */
+static void test_links(void)
+{
+	char absolute[SCRATCH_DIR_SIZE + 16];
+
+	set_up();
+	(void)snprintf(absolute, sizeof(absolute), "%s/outside", directory);
+	ok(symlinkat("../../../../../outside", root_fd, "up") == 0);
+	ok(symlinkat("/target", root_fd, "absolute") == 0);
+	ok(symlinkat(absolute, root_fd, "away") == 0);
+	ok(symlinkat("target/inner", root_fd, "relative") == 0);
+	ok(symlinkat("absolute", root_fd, "chain") == 0);
+	ok(mkdirat(root_fd, "target", 0755) == 0 && mkdirat(root_fd, "target/inner", 0755) == 0);
+
+	check_made("/absolute", false, "target");
+	check_made("/absolute/new", false, "target/new");
+	check_made("/absolute/new-file", true, "target/new-file");
+	check_made("/chain/other", false, "target/other");
+	check_made("/relative/deep/er", false, "target/inner/deep/er");
+	check_made("/relative/../back", false, "target/back");
+	/* The directory of that name inside the root, not the one outside. */
+	ok(mkdirat(root_fd, "outside", 0755) == 0);
+	check_made("/up/new", false, "outside/new");
+	check_refused("/away/new", false, ENOENT);
+	tear_down();
+}
+
+static void test_dangling_links_and_loops(void)
+{
+	set_up();
+	ok(symlinkat("/nowhere", root_fd, "dangling") == 0);
+	ok(symlinkat("loop", root_fd, "loop") == 0);
+	ok(symlinkat("pong", root_fd, "ping") == 0 && symlinkat("ping", root_fd, "pong") == 0);
+	for (int is_file = 0; is_file < 2; is_file++) {
+		check_refused("/dangling", is_file, ENOENT);
+		check_refused("/dangling/below", is_file, ENOENT);
+		check_refused("/loop", is_file, ELOOP);
+		check_refused("/loop/below", is_file, ELOOP);
+		check_refused("/ping/below", is_file, ELOOP);
+	}
+	ok(!exists(root_fd, "nowhere"));
+	tear_down();
+}
+
+/* Links of /proc lead anywhere, so they lead nowhere. */
+static void test_proc_links(void)
+{
+	set_up();
+	(void)close(root_fd);
+	root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	check_refused("/proc/self/root", false, ELOOP);
+	check_refused("/proc/self/root/tmp", false, ELOOP);
+	check_refused("/proc/self/cwd", false, ELOOP);
+	check_refused("/proc/self/exe", true, ELOOP);
+	tear_down();
+}
+
+static void test_long_paths(void)
+{
+	char path[PATH_MAX + 1];
+	int fd;
+
+	set_up();
+	for (size_t i = 0; i < sizeof(path); i++)
+		path[i] = i % 2 ? 'a' : '/';
+	path[PATH_MAX] = 0;
+	check_refused(path, false, ENAMETOOLONG);
+	path[PATH_MAX - 1] = 0;
+	check_refused(path + 1, false, EINVAL);
+	/* The longest that there is; what is made in the root is as deep. */
+	path[PATH_MAX - 2] = 0;
+	fd = mount_point_make(root_fd, path, false, &err);
+	ok(fd >= 0);
+	(void)close(fd);
+	memset(path + 1, 'b', 255);
+	path[256] = 0;
+	check_made(path, false, path + 1);
+	path[256] = 'b';
+	path[257] = 0;
+	check_refused(path, false, ENAMETOOLONG);
+	tear_down();
+}
+
+/* A root without write permission: the error says so, nothing is half made. */
+static void test_read_only(void)
+{
+	if (geteuid() == 0) {
+		printf("ok %u - a root that may not be changed # SKIP root may\n", ++tap_checks);
+		return;
+	}
+	set_up();
+	ok(fchmodat(top_fd, "root", 0555, 0) == 0);
+	check_refused("/new", false, EACCES);
+	check_refused("/new/below", true, EACCES);
+	ok(fchmodat(top_fd, "root", 0755, 0) == 0);
+	tear_down();
+}
+
+int main(void)
+{
+	test_plain();
+	test_kinds();
+	test_links();
+	test_dangling_links_and_loops();
+	test_proc_links();
+	test_long_paths();
+	test_read_only();
+	return tap_done();
+}
