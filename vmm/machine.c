@@ -13,7 +13,7 @@
 _Static_assert(MACHINE_NR_DEVICES <= LAYOUT_VIRTIO_MAX_DEVICES, "an interrupt pin for each device");
 _Static_assert(VIRTIO_MMIO_SIZE <= LAYOUT_VIRTIO_STRIDE, "register files do not overlap");
 
-#define DEBUG_LOG_BUDGET (16u * 1024 * 1024)
+#define DEBUG_LOG_BUDGET (UINT64_C(16) * 1024 * 1024)
 #define LINE_STATUS_OFFSET 5
 #define LINE_STATUS_EMPTY 0x60 /* transmitter empty: the guest never waits */
 
@@ -77,7 +77,7 @@ static void early_console_access(void *context, uint64_t offset, uint8_t *data, 
 		data[0] = LINE_STATUS_EMPTY;
 }
 
-/* --- devices ----------------------------------------------------------------------------------- */
+/* --- devices ---------------------------------------------------------------------------------- */
 
 static int add_device(struct machine *machine, enum machine_device index,
 		      struct virtio_device *device, struct error *err)
@@ -139,13 +139,13 @@ static int add_devices(struct machine *machine, struct error *err)
 	return r;
 }
 
-/* --- processors and boot ----------------------------------------------------------------------- */
+/* --- processors and boot ---------------------------------------------------------------------- */
 
 static int add_vcpus(struct machine *machine, struct error *err)
 {
-	machine->vcpu_environment = (struct vcpu_environment){
-		.on_access = on_access, .on_stop = on_vcpu_stop, .context = machine
-	};
+	machine->vcpu_environment = (struct vcpu_environment){ .on_access = on_access,
+							       .on_stop = on_vcpu_stop,
+							       .context = machine };
 	for (uint32_t i = 0; i < machine->config.nr_vcpus; i++) {
 		int r = vcpu_init(&machine->vcpus[i], &machine->vm, i, &machine->vcpu_environment,
 				  err);

@@ -37,9 +37,9 @@ struct machine_config {
 	int kernel_fd, initramfs_fd;
 	const char *kernel_path, *initramfs_path; /* for messages */
 	uint64_t memory_bytes;
-	unsigned int nr_vcpus;		      /* 1 to VCPU_MAX */
-	const struct fs_channel *fs_channel;  /* the monitor's end, mapped */
-	const struct vsock_service *service;  /* with @service_context */
+	unsigned int nr_vcpus;		     /* 1 to VCPU_MAX */
+	const struct fs_channel *fs_channel; /* the monitor's end, mapped */
+	const struct vsock_service *service; /* with @service_context */
 	void *service_context;
 	int debug_fd; /* gets a copy of the guest's console, or -1 */
 	/* The VM is over, or its file server is; on the event loop. @text says why. */

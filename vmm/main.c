@@ -76,6 +76,7 @@ static void print_help(void)
 
 static int set_log_format(struct global_options *globals, struct error *err)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): the option has an argument */
 	globals->is_json_log = strcmp(optarg, "json") == 0;
 	if (!globals->is_json_log && strcmp(optarg, "text") != 0)
 		return error_invalid(err, "--log-format is text or json, not '%s'", optarg);
@@ -90,11 +91,13 @@ static int parse_globals(struct global_options *globals, int argc, char **argv, 
 {
 	for (;;) {
 		opterr = 0;
+		/* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread */
 		switch (getopt_long_only(argc, argv, "+", global_options, NULL)) {
 		case OPTION_ROOT:
 			globals->root = optarg;
 			break;
 		case OPTION_LOG:
+			/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): set by getopt */
 			globals->log_path = *optarg ? optarg : NULL;
 			break;
 		case OPTION_LOG_FORMAT:

@@ -82,6 +82,8 @@ static Elf64_Phdr make_segment(uint64_t file_size)
 	segment.p_memsz = segment.p_filesz;
 	if (fake_program_byte(&program) % 2)
 		segment.p_memsz += fake_program_number(&program, 0x20000);
+	else if (fake_program_byte(&program) % 8 == 0)
+		segment.p_memsz = fake_program_number(&program, file_size);
 	/* Mostly an offset that fits the address, and a length that fits the file. */
 	if (fake_program_byte(&program) % 8)
 		segment.p_offset = (segment.p_offset & ~UINT64_C(0xfff)) |

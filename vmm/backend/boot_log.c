@@ -30,7 +30,7 @@ static size_t clean_text(char *clean, const char *data, size_t len)
 		bool is_shown = (c >= ' ' && c <= '~') || c == '\n' || c == '\t';
 
 		if (c != '\r')
-			clean[nr++] = is_shown ? c : '?';
+			clean[nr++] = (char)(is_shown ? c : '?');
 	}
 	return nr;
 }

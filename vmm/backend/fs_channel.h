@@ -21,7 +21,7 @@
 #include "vmm/base/error.h"
 
 #define FS_CHANNEL_SLOTS 16
-#define FS_CHANNEL_DATA_MAX (256 * 1024)	   /* bytes of file data in one message */
+#define FS_CHANNEL_DATA_MAX (256 * 1024)		  /* bytes of file data in one message */
 #define FS_CHANNEL_AREA_SIZE (FS_CHANNEL_DATA_MAX + 4096) /* request or reply, headers included */
 
 /* One message on the socket pair. */
@@ -32,8 +32,8 @@ struct fs_channel_message {
 
 /* One side's view. */
 struct fs_channel {
-	int memory_fd; /* -1 once mapped and no longer needed */
-	int socket_fd; /* non-blocking on the monitor's side, blocking on the file server's */
+	int memory_fd;	 /* -1 once mapped and no longer needed */
+	int socket_fd;	 /* non-blocking on the monitor's side, blocking on the file server's */
 	uint8_t *memory; /* NULL until mapped */
 };
 

@@ -42,8 +42,8 @@ static bool is_ready(const struct host_stream *stream, short events)
 	return !stream->is_blocking || poll(&pollfd, 1, 0) > 0;
 }
 
-int host_stream_init(struct host_stream *stream, int fd, struct event_loop *loop,
-		     event_fn on_event, void *context, struct error *err)
+int host_stream_init(struct host_stream *stream, int fd, struct event_loop *loop, event_fn on_event,
+		     void *context, struct error *err)
 {
 	struct error watch_error;
 	struct stat st;
@@ -85,8 +85,8 @@ bool host_stream_watch(struct host_stream *stream, uint32_t events)
 		event_loop_remove(stream->loop, &stream->source);
 	else if (stream->source.fd >= 0)
 		event_loop_modify(stream->loop, &stream->source, events);
-	else if (event_loop_add(stream->loop, &stream->source, stream->fd, events,
-				stream->on_event, stream->context, &err) < 0)
+	else if (event_loop_add(stream->loop, &stream->source, stream->fd, events, stream->on_event,
+				stream->context, &err) < 0)
 		stream->is_always_ready = true; /* out of kernel memory: try without waiting */
 	return false;
 }

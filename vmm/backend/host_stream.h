@@ -33,8 +33,8 @@ struct host_stream {
  * Take @fd (also on failure) and prepare it for @loop; nothing is watched before
  * host_stream_watch(). @on_event is called like any event_fn.
  */
-int host_stream_init(struct host_stream *stream, int fd, struct event_loop *loop,
-		     event_fn on_event, void *context, struct error *err);
+int host_stream_init(struct host_stream *stream, int fd, struct event_loop *loop, event_fn on_event,
+		     void *context, struct error *err);
 
 /*
  * Wait for @events (EPOLLIN, EPOLLOUT or both), 0 for none: then not even a hang-up is reported.

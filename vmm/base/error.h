@@ -28,8 +28,7 @@ int error_set(struct error *err, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* Like error_set() with EINVAL, for failures whose sentence is complete without an errno text. */
-int error_invalid(struct error *err, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+int error_invalid(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Put "<format>: " before the text of @err. Returns -@err->code. */
 int error_prefix(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -46,12 +47,47 @@ int log_descriptor(void)
 	return log_state.fd;
 }
 
-/* Append @text to @line as the inside of a JSON string. Returns the new length. */
+/* Bytes of the UTF-8 character at @text, which a NUL ends; 0 when there is none. */
+static size_t utf8_length(const unsigned char *text)
+{
+	static const struct {
+		unsigned char mask, lead; /* of the first byte */
+		uint32_t first;		  /* character that needs this length */
+	} forms[] = {
+		{ 0x80, 0x00, 0 }, { 0xe0, 0xc0, 0x80 }, { 0xf0, 0xe0, 0x800 }, { 0xf8, 0xf0, 0x10000 },
+	};
+	uint32_t character;
+	size_t form = 0;
+
+	while (form < ARRAY_SIZE(forms) && (text[0] & forms[form].mask) != forms[form].lead)
+		form++;
+	if (form == ARRAY_SIZE(forms))
+		return 0;
+	character = text[0] & ~(uint32_t)forms[form].mask;
+	for (size_t i = 1; i <= form; i++) {
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+		character = character << 6 | (text[i] & 0x3fu);
+	}
+	/* Longer forms than needed, halves of UTF-16 pairs, and what Unicode does not have. */
+	if (character < forms[form].first || character > 0x10ffff ||
+	    (character >= 0xd800 && character < 0xe000))
+		return 0;
+	return form + 1;
+}
+
+/*
+ * Append @text to @line as the inside of a JSON string, which has to be UTF-8. Returns the new
+ * length.
+ */
 static size_t append_json(char *line, size_t size, size_t len, const char *text)
 {
-	for (; *text && len + 7 < size; text++) {
+	size_t character_len;
+
+	for (; *text && len + 7 < size; text += character_len ? character_len : 1) {
 		unsigned char c = (unsigned char)*text;
 
+		character_len = utf8_length((const unsigned char *)text);
 		if (c == '"' || c == '\\') {
 			line[len++] = '\\';
 			line[len++] = (char)c;
@@ -60,8 +96,11 @@ static size_t append_json(char *line, size_t size, size_t len, const char *text)
 			line[len++] = 'n';
 		} else if (c < 0x20 || c == 0x7f) {
 			len += (size_t)snprintf(line + len, size - len, "\\u%04x", c);
+		} else if (!character_len) {
+			len += (size_t)snprintf(line + len, size - len, "\\ufffd");
 		} else {
-			line[len++] = (char)c;
+			memcpy(line + len, text, character_len);
+			len += character_len;
 		}
 	}
 	line[len] = 0;

@@ -24,8 +24,8 @@
 /* One table is too large for the stack frames we allow ourselves, so it is written in place. */
 static int write_page_tables(const struct guest_memory *memory, struct error *err)
 {
-	uint64_t *tables = guest_memory_range(memory, (gpa_t){ LAYOUT_PAGE_TABLES },
-					      LAYOUT_PAGE_TABLES_SIZE);
+	uint64_t *tables =
+		guest_memory_range(memory, (gpa_t){ LAYOUT_PAGE_TABLES }, LAYOUT_PAGE_TABLES_SIZE);
 	uint64_t *top = tables, *pointers, *directory;
 
 	if (!tables)

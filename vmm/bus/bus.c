@@ -32,8 +32,7 @@ void bus_access(const struct bus *bus, uint64_t address, uint8_t *data, uint32_t
 	for (unsigned int i = 0; i < bus->nr_ranges; i++) {
 		const struct bus_range *range = &bus->ranges[i];
 
-		if (address < range->base ||
-		    !range_fits(address - range->base, len, range->size))
+		if (address < range->base || !range_fits(address - range->base, len, range->size))
 			continue;
 		range->access(range->context, address - range->base, data, len, is_write);
 		return;

@@ -103,10 +103,8 @@ static int check_initramfs(struct findings *findings, const char **remedy, struc
 }
 
 static const struct item items[] = {
-	{ "/dev/kvm", check_device },
-	{ "KVM capabilities", check_capabilities },
-	{ "KVM runs guests", check_probe },
-	{ "guest kernel", check_kernel },
+	{ "/dev/kvm", check_device },	    { "KVM capabilities", check_capabilities },
+	{ "KVM runs guests", check_probe }, { "guest kernel", check_kernel },
 	{ "initramfs", check_initramfs },
 };
 
@@ -160,8 +158,7 @@ int verb_check(const struct global_options *globals, int argc, char **argv, stru
 		int r = items[i].check(&findings, &remedy, err);
 
 		if (list)
-			(void)json_array_append_new(list,
-						    item_json(items[i].name, r, err, remedy));
+			(void)json_array_append_new(list, item_json(items[i].name, r, err, remedy));
 		else
 			print_item(items[i].name, r, err, remedy);
 		is_fit = is_fit && !r;

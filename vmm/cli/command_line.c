@@ -8,6 +8,7 @@ int next_option(int argc, char **argv, const struct option *options, struct erro
 	int option;
 
 	opterr = 0;
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread */
 	option = getopt_long_only(argc, argv, "", options, NULL);
 	if (option != '?')
 		return option;

@@ -20,10 +20,10 @@
 
 /* Options before the verb. Strings point into argv, or are static. */
 struct global_options {
-	const char *root;	/* state directory */
-	const char *log_path;	/* NULL: standard error */
-	const char *kernel;	/* NULL: the installed one */
-	const char *initramfs;	/* likewise */
+	const char *root;      /* state directory */
+	const char *log_path;  /* NULL: standard error */
+	const char *kernel;    /* NULL: the installed one */
+	const char *initramfs; /* likewise */
 	bool is_json_log;
 	bool is_debug;
 };

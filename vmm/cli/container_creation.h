@@ -18,7 +18,7 @@ struct creation_options {
 	const char *bundle;	    /* NULL: the working directory */
 	const char *pid_file;	    /* NULL: none */
 	const char *console_socket; /* NULL: none */
-	bool is_foreground;	    /* the caller stays and may be the container's terminal itself */
+	bool is_foreground;	    /* the caller stays; it may be the terminal itself */
 };
 
 struct creation {

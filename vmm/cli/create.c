@@ -63,8 +63,10 @@ static int parse(int argc, char **argv, struct arguments *ret, struct error *err
 			break;
 		case OPTION_PRESERVE_FDS:
 			if (strcmp(optarg, "0") != 0)
-				return error_invalid(err, "--preserve-fds %s: descriptors of the "
-							  "host cannot enter a VM", optarg);
+				return error_invalid(err,
+						     "--preserve-fds %s: descriptors of the "
+						     "host cannot enter a VM",
+						     optarg);
 			break;
 		case OPTION_DETACH:
 			ret->is_detached = true;
@@ -130,8 +132,7 @@ static int run(struct creation *creation, const struct arguments *arguments, str
 	/* Others may change the container while it runs. */
 	container_state_unlock(creation->state);
 	r = wait_for_end(creation);
-	if (!arguments->keeps_state &&
-	    container_state_lock(creation->state, 1000, &ignored) == 0)
+	if (!arguments->keeps_state && container_state_lock(creation->state, 1000, &ignored) == 0)
 		(void)container_state_remove(creation->state, &ignored);
 	return r;
 }

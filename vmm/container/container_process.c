@@ -104,18 +104,25 @@ static _Noreturn void become_monitor(const struct launch_request *request,
 				     struct fs_channel *channel, int sync_fd)
 {
 	int keep[] = {
-		request->kvm_fd,	request->kernel_fd,    request->initramfs_fd,
-		request->stdio_fds[0],	request->stdio_fds[1], request->stdio_fds[2],
-		request->terminal_fd,	request->control_fd,   channel->memory_fd,
-		channel->socket_fd,	sync_fd,	       log_descriptor(),
+		request->kvm_fd,
+		request->kernel_fd,
+		request->initramfs_fd,
+		request->stdio_fds[0],
+		request->stdio_fds[1],
+		request->stdio_fds[2],
+		request->terminal_fd,
+		request->control_fd,
+		channel->memory_fd,
+		channel->socket_fd,
+		sync_fd,
+		log_descriptor(),
 	};
 
 	close_descriptors_except(keep, ARRAY_SIZE(keep));
 	monitor_run(request, channel, sync_fd);
 }
 
-static int start_monitor(struct shim *shim, const struct launch_request *request,
-			 struct error *err)
+static int start_monitor(struct shim *shim, const struct launch_request *request, struct error *err)
 {
 	struct fs_channel monitor_end;
 	int r = fs_channel_create(&monitor_end, &shim->channel, err);
@@ -183,8 +190,7 @@ static void on_command_line(struct shim *shim)
 {
 	struct launch_message message;
 
-	if (launch_message_receive(shim->sync_fd, &message) != 1 ||
-	    message.type != LAUNCH_COMMIT)
+	if (launch_message_receive(shim->sync_fd, &message) != 1 || message.type != LAUNCH_COMMIT)
 		_exit(EXIT_FAILED); /* it died before it was done */
 	(void)prctl(PR_SET_PDEATHSIG, 0);
 	launch_message_send(shim->sync_fd, LAUNCH_COMMITTED, NULL);
@@ -232,6 +238,7 @@ static _Noreturn void wait_for_end(struct shim *shim, int signal_fd)
 static int block_signals(struct error *err)
 {
 	sigset_t set;
+	int r;
 
 	(void)sigfillset(&set);
 	(void)sigdelset(&set, SIGSEGV);
@@ -239,9 +246,8 @@ static int block_signals(struct error *err)
 	(void)sigdelset(&set, SIGILL);
 	(void)sigdelset(&set, SIGFPE);
 	(void)sigdelset(&set, SIGABRT);
-	if (sigprocmask(SIG_SETMASK, &set, NULL) < 0)
-		return error_set(err, errno, "block signals");
-	return 0;
+	r = pthread_sigmask(SIG_SETMASK, &set, NULL);
+	return r ? error_set(err, r, "block signals") : 0;
 }
 
 static int open_signals(struct error *err)
@@ -266,8 +272,7 @@ void container_process_run(const struct launch_request *request, int sync_fd)
 	(void)prctl(PR_SET_NAME, "container");
 	(void)setsid();
 	if (block_signals(&err) < 0 || move_streams(request, &moved, &err) < 0 ||
-	    enter_namespaces(request->config, &err) < 0 ||
-	    start_monitor(&shim, &moved, &err) < 0)
+	    enter_namespaces(request->config, &err) < 0 || start_monitor(&shim, &moved, &err) < 0)
 		fail(&shim, &err);
 	close_others(&shim);
 	if (start_file_server(&shim, &err) < 0)

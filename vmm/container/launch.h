@@ -28,7 +28,7 @@ struct launch_request {
 	int stdio_fds[3];			  /* the workload's; -1 each with a terminal */
 	int terminal_fd;			  /* slave of a host pty, or -1 */
 	int control_fd;				  /* listening control socket */
-	bool is_debug;				  /* the guest kernel's messages go to standard error */
+	bool is_debug;				  /* guest kernel's messages go to standard error */
 };
 
 struct launch {

@@ -22,7 +22,7 @@ struct launch_message {
 	char text[ERROR_TEXT_SIZE];
 };
 
-/* Send a message; @err may be NULL. A command line that is gone is none of the sender's business. */
+/* Send a message; @err may be NULL. That nobody is there to read is not the sender's business. */
 void launch_message_send(int sync_fd, enum launch_message_type type, const struct error *err);
 
 /* Receive one. Returns 1, 0 at the end of the connection, or a negative errno value. */

@@ -29,8 +29,8 @@ static int clone_tree(const char *path, bool is_recursive, bool is_readonly,
 		      bool is_recursive_readonly, struct error *err)
 {
 	unsigned int recursive = is_recursive ? AT_RECURSIVE : 0;
-	AUTO_CLOSE int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
-							      recursive);
+	AUTO_CLOSE int fd =
+		open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
 
 	if (fd < 0)
 		return error_set(err, errno, "open '%s'", path);
@@ -74,8 +74,8 @@ static bool has_mounts_below(const struct container_mount *mount)
 
 /*
  * An empty tmpfs where the guest will have a file system of its own, so that the mount points of
- * what is mounted below are made in it and not in the rootfs. It looks like the directory it covers, since the guest
- * takes owner and mode of its own tmpfs from there.
+ * what is mounted below are made in it and not in the rootfs. It looks like the directory it
+ * covers, since the guest takes owner and mode of its own tmpfs from there.
  */
 static int cover_with_tmpfs(int target_fd, struct error *err)
 {

@@ -83,6 +83,8 @@ static int load(const struct guest_memory *memory)
 	const uint64_t pml4 = PROBE_PDPT | PAGE_PRESENT_WRITABLE;
 	const uint64_t pdpt = PROBE_DIRECTORY | PAGE_PRESENT_WRITABLE;
 	const uint64_t directory = PAGE_PRESENT_WRITABLE | PAGE_LARGE;
+	/* cppcheck-suppress comparePointers ; two labels in one piece of code */
+	const uint64_t code_size = (uint64_t)(probe_code_end - probe_code);
 	int r = guest_memory_write(memory, (gpa_t){ PROBE_GDT }, cpu_boot_gdt,
 				   sizeof(cpu_boot_gdt));
 
@@ -94,8 +96,7 @@ static int load(const struct guest_memory *memory)
 		r = guest_memory_write(memory, (gpa_t){ PROBE_DIRECTORY }, &directory,
 				       sizeof(directory));
 	if (!r)
-		r = guest_memory_write(memory, (gpa_t){ PROBE_CODE }, probe_code,
-				       (uint64_t)(probe_code_end - probe_code));
+		r = guest_memory_write(memory, (gpa_t){ PROBE_CODE }, probe_code, code_size);
 	return r;
 }
 

@@ -3,8 +3,8 @@
  * vcpu.h - one virtual processor and the thread that runs it
  *
  * The thread leaves the guest only for accesses that no eventfd takes: it hands them to
- * on_access and goes back. When the processor cannot go on (triple fault, an error inside KVM) the thread
- * says why through on_stop and ends; the VM is then over.
+ * on_access and goes back. When the processor cannot go on (triple fault, an error inside KVM) the
+ * thread says why through on_stop and ends; the VM is then over.
  *
  * Trust: everything in the shared kvm_run page that describes an access is the guest's choice;
  *        whoever answers checks it.

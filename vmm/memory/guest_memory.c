@@ -8,12 +8,32 @@
 #include "vmm/base/checked_math.h"
 
 #define GUEST_PAGE_SIZE 4096
+#define HUGE_PAGE_SIZE (UINT64_C(2) << 20) /* x86-64 and, with 4 KiB pages, arm64 */
+
+/*
+ * Map memory whose host address is aligned like its guest address to a huge page: only then can
+ * KVM map the guest's page tables and the host's huge pages one to one.
+ */
+static void *map_aligned(uint64_t size)
+{
+	uint64_t reserved = size + HUGE_PAGE_SIZE;
+	uint8_t *start = mmap(NULL, reserved, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint64_t head;
+
+	if (start == MAP_FAILED)
+		return MAP_FAILED;
+	head = align_up((uintptr_t)start, HUGE_PAGE_SIZE) - (uintptr_t)start;
+	if (head)
+		(void)munmap(start, head);
+	(void)munmap(start + head + size, HUGE_PAGE_SIZE - head);
+	return start + head;
+}
 
 static int add_region(struct guest_memory *memory, gpa_t base, uint64_t size, struct error *err)
 {
 	struct guest_memory_region *region = &memory->regions[memory->nr_regions];
-	void *host = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *host = map_aligned(size);
 
 	if (host == MAP_FAILED)
 		return error_set(err, errno, "map %llu bytes of guest memory",
@@ -29,7 +49,7 @@ int guest_memory_init(struct guest_memory *memory, uint64_t size, struct error *
 	int r;
 
 	*memory = (struct guest_memory){ 0 };
-	if (size == 0 || size > UINT64_MAX - GUEST_MEMORY_HIGH_BASE - GUEST_PAGE_SIZE)
+	if (size == 0 || size > UINT64_MAX - GUEST_MEMORY_HIGH_BASE - HUGE_PAGE_SIZE)
 		return error_invalid(err, "%llu bytes is no possible size of guest memory",
 				     (unsigned long long)size);
 	size = align_up(size, GUEST_PAGE_SIZE);

@@ -78,7 +78,7 @@ static void on_listener(void *context, uint32_t events)
 		if (client->source.fd >= 0)
 			continue;
 		client->has_asked = false;
-		/* One more than there is room for is closed: its caller sees the end and says so. */
+		/* One more than there is room for is closed: its caller sees the end. */
 		if (event_loop_add(server->loop, &client->source, fd, EPOLLIN, on_client, client,
 				   &err) == 0)
 			(void)fd_take(&fd);

@@ -126,8 +126,7 @@ int guest_channel_send(struct guest_channel *channel, const char *format, ...)
 	va_end(args);
 	if (len < 0 || (size_t)len >= sizeof(message))
 		return -EMSGSIZE;
-	if (GUEST_CHANNEL_PENDING_MAX - channel->pending_len <
-	    MESSAGE_HEADER_SIZE + (size_t)len)
+	if (GUEST_CHANNEL_PENDING_MAX - channel->pending_len < MESSAGE_HEADER_SIZE + (size_t)len)
 		return -ENOBUFS;
 	append(channel, &(uint32_t){ (uint32_t)len }, MESSAGE_HEADER_SIZE);
 	append(channel, message, (size_t)len);

@@ -25,8 +25,8 @@ struct guest_channel {
 
 	const char *large; /* a message sent straight from its owner's memory */
 	size_t large_len;
-	uint32_t large_header; /* its length, as sent before it */
-	size_t large_sent;     /* header included */
+	uint32_t large_header;			 /* its length, as sent before it */
+	size_t large_sent;			 /* header included */
 	char pending[GUEST_CHANNEL_PENDING_MAX]; /* small messages, after the large one */
 	size_t pending_len;
 
@@ -37,7 +37,7 @@ struct guest_channel {
 
 void guest_channel_init(struct guest_channel *channel,
 			void (*on_frame)(void *context, const struct protocol_frame *frame),
-			void (*on_closed)(void *context), void *context);
+			void (*on_channel_closed)(void *context), void *context);
 
 /* guest-init connected. */
 void guest_channel_connect(struct guest_channel *channel, struct vsock_connection *connection);

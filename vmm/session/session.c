@@ -58,8 +58,9 @@ static void stop_when_drained(void *context)
 static void on_hello(struct session *session, const struct protocol_frame *frame)
 {
 	if (frame->code != PROTOCOL_VERSION) {
-		fail(session, EPROTO, "guest-init speaks another version of the protocol; "
-				      "the initramfs belongs to another version of bulkhead");
+		fail(session, EPROTO,
+		     "guest-init speaks another version of the protocol; "
+		     "the initramfs belongs to another version of bulkhead");
 		return;
 	}
 	session->state = SESSION_CREATING;
@@ -249,6 +250,7 @@ static void on_request(void *context, struct control_client *client,
 	vsock_unlock(session->vsock);
 }
 
+/* cppcheck-suppress constParameter ; a callback: the server says what it is given */
 static void on_client_gone(void *context, struct control_client *client)
 {
 	struct session *session = context;
@@ -298,8 +300,9 @@ static int watch_signals(struct session *session, struct error *err)
 	(void)sigdelset(&set, SIGILL);
 	(void)sigdelset(&set, SIGFPE);
 	(void)sigdelset(&set, SIGABRT);
-	if (sigprocmask(SIG_SETMASK, &set, NULL) < 0)
-		return error_set(err, errno, "block signals");
+	r = pthread_sigmask(SIG_SETMASK, &set, NULL);
+	if (r)
+		return error_set(err, r, "block signals");
 	(void)sigdelset(&set, SIGPIPE);
 	(void)sigdelset(&set, SIGCHLD);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

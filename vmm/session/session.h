@@ -70,8 +70,8 @@ extern const struct vsock_service session_vsock_service; /* its context is the s
  * Take the streams of @config and serve the control socket. @vsock was made with
  * session_vsock_service and this session, and is live only once the guest runs.
  */
-int session_init(struct session *session, const struct session_config *config,
-		 struct vsock *vsock, struct event_loop *loop, struct error *err);
+int session_init(struct session *session, const struct session_config *config, struct vsock *vsock,
+		 struct event_loop *loop, struct error *err);
 void session_fini(struct session *session);
 
 /* The VM is over without a word from guest-init; @text says why. Stops the loop. */

@@ -7,9 +7,9 @@
 #include "vmm/base/error.h"
 
 struct cpu_boot_state {
-	uint64_t entry;	     /* guest-physical address of the first instruction */
-	uint64_t page_table; /* guest-physical address of an identity-mapping top-level table */
-	uint64_t gdt;	     /* guest-physical address of CPU_BOOT_GDT_ENTRIES descriptors */
+	uint64_t entry;	      /* guest-physical address of the first instruction */
+	uint64_t page_table;  /* guest-physical address of an identity-mapping top-level table */
+	uint64_t gdt;	      /* guest-physical address of CPU_BOOT_GDT_ENTRIES descriptors */
 	uint64_t boot_params; /* handed over in RSI (Linux 64-bit boot protocol) */
 	uint64_t stack;	      /* RSP, or 0: Linux brings its own */
 };

@@ -49,8 +49,7 @@ static void adjust_entry(struct kvm_cpuid_entry2 *entry, uint32_t index, bool ha
 int cpuid_set(int kvm_fd, int vcpu_fd, uint32_t index, struct error *err)
 {
 	/* The LAPIC's deadline timer is KVM's own, so the supported leaves do not list it. */
-	bool has_tsc_deadline =
-		ioctl(kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0;
+	bool has_tsc_deadline = ioctl(kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0;
 	AUTO_FREE struct kvm_cpuid2 *cpuid =
 		calloc(1, sizeof(*cpuid) + CPUID_ENTRIES_MAX * sizeof(cpuid->entries[0]));
 
