@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Builds bulkhead: host programs, guest-init, guest kernel, initramfs. `make help` lists the targets.
+# Builds bulkhead: host program, guest-init, guest kernel, initramfs. `make help` lists the targets.
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -80,7 +80,8 @@ $(BUILD)/clang/%.o: %.c
 $(BUILD)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$<)
-	$(Q)$(CLANG) $(COMMON) $(SANITIZE) $(CLANG_WARNINGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+	$(Q)$(CLANG) $(COMMON) $(SANITIZE) $(CLANG_WARNINGS) -fsanitize=fuzzer-no-link \
+		-MMD -MP -c $< -o $@
 
 $(BUILD)/bulkhead: $(call objects,release,$(VMM_SOURCES))
 	$(call say,LINK,$@)

@@ -123,8 +123,8 @@ mkdir -p "$cache"
 result=$cache/vmlinux-$(build_key "$@")
 
 if [ ! -e "$result" ]; then
-	# The compilers inherit the lock: should this script be killed, the next one waits for them to
-	# end before it removes what they left.
+	# The compilers inherit the lock: should this script be killed, the next one waits for
+	# them to end before it removes what they left.
 	exec 9>"$cache/build.lock"
 	if ! flock -n 9; then
 		say "waiting for another build"

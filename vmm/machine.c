@@ -7,6 +7,7 @@
 
 #include "vmm/boot/boot_params.h"
 #include "vmm/boot/kernel_image.h"
+#include "vmm/boot/kernel_relocation.h"
 #include "vmm/boot/memory_layout.h"
 #include "vmm/virtio/virtio_mmio.h"
 
@@ -169,6 +170,8 @@ static int load_guest(struct machine *machine, struct error *err)
 	int r = kernel_image_map(&machine->memory, config->kernel_fd, config->kernel_path,
 				 &plan.entry, err);
 
+	if (!r)
+		r = kernel_relocate(&machine->memory, config->kernel_fd, config->kernel_path, err);
 	if (!r)
 		r = initramfs_map(&machine->memory, config->initramfs_fd, config->initramfs_path,
 				  &plan.initramfs, &plan.initramfs_size, err);

@@ -62,8 +62,8 @@ static void forget_pages(void)
 
 static uint64_t place(void)
 {
-	uint64_t address = LAYOUT_HIGH_RAM +
-			   fake_program_number(&program, LOW_SIZE - LAYOUT_HIGH_RAM);
+	uint64_t address =
+		LAYOUT_HIGH_RAM + fake_program_number(&program, LOW_SIZE - LAYOUT_HIGH_RAM);
 
 	if (fake_program_byte(&program) % 8)
 		address &= ~UINT64_C(0xfff);
@@ -86,8 +86,8 @@ static Elf64_Phdr make_segment(uint64_t file_size)
 		segment.p_memsz = fake_program_number(&program, file_size);
 	/* Mostly an offset that fits the address, and a length that fits the file. */
 	if (fake_program_byte(&program) % 8)
-		segment.p_offset = (segment.p_offset & ~UINT64_C(0xfff)) |
-				   (segment.p_paddr & UINT64_C(0xfff));
+		segment.p_offset =
+			(segment.p_offset & ~UINT64_C(0xfff)) | (segment.p_paddr & UINT64_C(0xfff));
 	if (fake_program_byte(&program) % 8 && segment.p_offset < file_size)
 		segment.p_filesz = min_u64(segment.p_filesz, file_size - segment.p_offset);
 	return segment;
@@ -100,7 +100,8 @@ static size_t make_kernel(uint8_t bytes[FILE_MAX])
 		Elf64_Ehdr header;
 		Elf64_Phdr segments[SEGMENTS_MAX];
 	} kernel = { 0 };
-	size_t size = sizeof(kernel) + fake_program_word(&program) % (FILE_MAX - sizeof(kernel) + 1);
+	size_t size =
+		sizeof(kernel) + fake_program_word(&program) % (FILE_MAX - sizeof(kernel) + 1);
 	unsigned int nr = 1 + fake_program_byte(&program) % SEGMENTS_MAX;
 
 	memset(bytes, 0x5a, size);

@@ -3,27 +3,18 @@
  * A hostile guest-init, and a host on which anything may happen at any time. Whatever they do, the
  * session goes on or stops the loop with an exit code, and nobody is kept waiting.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/virtio_mmio.h>
-#include <pthread.h>
-#include <pty.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "tests/unit/fake_program.h"
+#include "tests/unit/session_engine.h"
 #include "tests/unit/session_guest.h"
 #include "vmm/base/bug.h"
 #include "vmm/base/checked_math.h"
-#include "vmm/base/fd.h"
 #include "vmm/base/log.h"
 
 #define MAX_STEPS 200
 #define MAX_EVENTS_TO_REST 20000
-#define MAX_CLIENTS 12
 #define TX_SLOT_SIZE 0x2000u
 #define TX_SLOTS 16u
 
@@ -32,8 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct session_guest box;
 static struct fake_program program;
-static int host_ends[PROTOCOL_NR_STREAMS]; /* what the engine holds */
-static int clients[MAX_CLIENTS];
+static struct session_engine engine;
 static unsigned int nr_queued; /* packets since the device last ran */
 
 static bool is_over(void)
@@ -41,7 +31,7 @@ static bool is_over(void)
 	return box.guest.driver.loop.is_stopping;
 }
 
-/* As event_loop_run() does, nothing is delivered after a stop. Returns false if @max were not enough. */
+/* As in event_loop_run(), a stop is the end. Returns false if @max events were not enough. */
 static bool run(unsigned int max)
 {
 	for (unsigned int i = 0; i < max && !is_over(); i++)
@@ -63,8 +53,7 @@ static void queue_packet(const struct vsock_header *header, const void *payload)
 	uint64_t gpa = box.guest.tx_buffer + TX_SLOT_SIZE * (nr_queued % TX_SLOTS);
 	struct fake_buffer packet = { .gpa = gpa, .len = sizeof(*header) + header->len };
 
-	memcpy(fake_driver_bytes(&box.guest.driver, gpa, sizeof(*header)), header,
-	       sizeof(*header));
+	memcpy(fake_driver_bytes(&box.guest.driver, gpa, sizeof(*header)), header, sizeof(*header));
 	if (header->len)
 		memcpy(fake_driver_bytes(&box.guest.driver, gpa + sizeof(*header), header->len),
 		       payload, header->len);
@@ -117,9 +106,9 @@ static void connect_socket(void)
 static void fill_frame(struct protocol_frame *frame, bool is_expected)
 {
 	static const uint32_t expected[] = {
-		[SESSION_BOOTING] = PROTOCOL_HELLO,	[SESSION_CREATING] = PROTOCOL_CREATED,
-		[SESSION_CREATED] = PROTOCOL_EXITED,	[SESSION_STARTING] = PROTOCOL_STARTED,
-		[SESSION_RUNNING] = PROTOCOL_EXITED,	[SESSION_EXITED] = PROTOCOL_EXITED,
+		[SESSION_BOOTING] = PROTOCOL_HELLO,  [SESSION_CREATING] = PROTOCOL_CREATED,
+		[SESSION_CREATED] = PROTOCOL_EXITED, [SESSION_STARTING] = PROTOCOL_STARTED,
+		[SESSION_RUNNING] = PROTOCOL_EXITED, [SESSION_EXITED] = PROTOCOL_EXITED,
 	};
 
 	*frame = (struct protocol_frame){ .type = expected[box.session.state] };
@@ -132,12 +121,12 @@ static void fill_frame(struct protocol_frame *frame, bool is_expected)
 	frame->is_signal = (uint32_t)fake_program_number(&program, 2);
 	if (fake_program_byte(&program) % 8 == 0)
 		frame->process = fake_program_word(&program);
-	memset(frame->text, fake_program_byte(&program), fake_program_word(&program) %
-								 (sizeof(frame->text) + 1));
+	memset(frame->text, fake_program_byte(&program),
+	       fake_program_word(&program) % (sizeof(frame->text) + 1));
 	frame->text[0] = (char)fake_program_byte(&program);
 }
 
-/* Any number of bytes out of three frames in a row: pieces, whole frames, more than one. */
+/* Bytes of three frames in a row: pieces, whole ones, more than one. */
 static void send_frames(bool is_whole)
 {
 	struct guest_socket *control = &box.sockets[SESSION_GUEST_CONTROL].socket;
@@ -178,71 +167,6 @@ static void take_packets(void)
 
 		if (index < SESSION_GUEST_NR_SOCKETS && header.op == VSOCK_OP_RW)
 			box.sockets[index].socket.fwd_cnt += header.len;
-	}
-}
-
-/* --- the host ------------------------------------------------------------------------------ */
-
-static void ask(void)
-{
-	int *client = &clients[fake_program_byte(&program) % MAX_CLIENTS];
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct control_request request[2] = {
-		{ .verb = 1 + fake_program_byte(&program) % 3, .value = fake_program_byte(&program) },
-	};
-	size_t len = sizeof(request[0]);
-
-	if (fake_program_byte(&program) % 8 == 0)
-		len = fake_program_byte(&program) % (sizeof(request) + 1);
-	if (*client < 0) {
-		*client = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", box.directory,
-			       CONTROL_SOCKET_NAME);
-		(void)connect(*client, (struct sockaddr *)&address, sizeof(address));
-	}
-	(void)send(*client, request, len, MSG_NOSIGNAL);
-}
-
-/* Read what the engine would; true if there was something. */
-static bool read_end(int index)
-{
-	static uint8_t bytes[65536];
-
-	return host_ends[index] >= 0 && read(host_ends[index], bytes, sizeof(bytes)) > 0;
-}
-
-static void act_on_host(void)
-{
-	static const uint8_t bytes[20000];
-	static const int signals[] = { SIGUSR1, SIGUSR2, SIGWINCH };
-	int index = fake_program_byte(&program) % PROTOCOL_NR_STREAMS;
-
-	switch (fake_program_byte(&program) % 16) {
-	case 0:
-		fd_close(&host_ends[index]);
-		return;
-	case 1:
-	case 2:
-		fd_close(&clients[fake_program_byte(&program) % MAX_CLIENTS]);
-		return;
-	case 3:
-	case 4:
-		(void)pthread_kill(pthread_self(),
-				   signals[fake_program_byte(&program) % ARRAY_SIZE(signals)]);
-		return;
-	case 5:
-	case 6:
-	case 7:
-		(void)read_end(index);
-		return;
-	case 8:
-	case 9:
-	case 10:
-		(void)!write(host_ends[index], bytes, fake_program_word(&program) % sizeof(bytes));
-		return;
-	default:
-		ask();
-		return;
 	}
 }
 
@@ -311,7 +235,7 @@ static void take_step(void)
 		connect_socket();
 		break;
 	default:
-		act_on_host();
+		session_engine_act(&engine, &box, &program);
 		break;
 	}
 	fake_driver_kick(&box.guest.driver, VSOCK_QUEUE_TX);
@@ -322,42 +246,19 @@ static void take_step(void)
 	check_session();
 }
 
-/* Streams of the kinds that engines hand over: pipes, sockets, a terminal, none. */
-static void open_streams(int stream_fds[PROTOCOL_NR_STREAMS])
-{
-	uint8_t kind = fake_program_byte(&program) % 4;
-	int pair[2];
-
-	for (int i = 0; i < PROTOCOL_NR_STREAMS; i++) {
-		stream_fds[i] = -1;
-		host_ends[i] = -1;
-		if ((kind == 0) != (i == PROTOCOL_TERMINAL))
-			continue;
-		if (kind == 0)
-			BUG_ON(openpty(&pair[0], &pair[1], NULL, NULL, NULL) < 0);
-		else if (kind == 1)
-			BUG_ON(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0);
-		else
-			BUG_ON(pipe(pair) < 0);
-		host_ends[i] = pair[i == PROTOCOL_STDIN];
-		stream_fds[i] = pair[i != PROTOCOL_STDIN];
-		BUG_ON(fcntl(host_ends[i], F_SETFL, O_NONBLOCK) < 0);
-	}
-}
-
 static void start(void)
 {
 	int stream_fds[PROTOCOL_NR_STREAMS];
 
-	open_streams(stream_fds);
+	session_engine_open(&engine, &program, stream_fds);
 	session_guest_init(&box, stream_fds, "{\"type\":\"create\"}");
 	for (unsigned int i = 0; i < SESSION_GUEST_NR_SOCKETS; i++) {
 		bool is_control = i == SESSION_GUEST_CONTROL;
 
 		box.sockets[i].socket = (struct guest_socket){
 			.port = SESSION_GUEST_FIRST_PORT + i,
-			.host_port = is_control ? PROTOCOL_PORT_CONTROL :
-						  protocol_stream_port(0, (enum protocol_stream)i),
+			.host_port = is_control ? PROTOCOL_PORT_CONTROL
+						: protocol_stream_port(0, (enum protocol_stream)i),
 			.buf_alloc = GUEST_BUF_ALLOC,
 		};
 	}
@@ -373,7 +274,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	(void)argc;
 	(void)argv;
-	memset(clients, -1, sizeof(clients));
 	return log_open("/dev/null", false, false, &err);
 }
 
@@ -383,23 +283,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	program = (struct fake_program){ data, size };
 	start();
-	for (unsigned int i = 0; i < MAX_STEPS && !fake_program_is_done(&program) && !is_over(); i++)
+	for (unsigned int i = 0; i < MAX_STEPS && !fake_program_is_done(&program) && !is_over();
+	     i++)
 		take_step();
 	if (!is_over())
 		run_to_rest();
 	check_session();
 	/* A workload that ended is over as soon as its output was taken, whatever the guest does. */
 	while (!is_over() && has_read) {
-		has_read = false;
-		for (int i = PROTOCOL_STDOUT; i < PROTOCOL_NR_STREAMS; i++)
-			has_read |= read_end(i);
+		has_read = session_engine_read(&engine);
 		run_to_rest();
 	}
 	BUG_ON(!is_over() && box.session.state == SESSION_EXITED);
-	for (unsigned int i = 0; i < MAX_CLIENTS; i++)
-		fd_close(&clients[i]);
-	for (unsigned int i = 0; i < PROTOCOL_NR_STREAMS; i++)
-		fd_close(&host_ends[i]);
+	session_engine_close(&engine);
 	session_guest_fini(&box);
 	return 0;
 }

@@ -147,9 +147,9 @@ bool session_guest_connect(struct session_guest *box, unsigned int index)
 	unsigned int nr_before = socket->nr_packets[VSOCK_OP_RESPONSE];
 
 	socket->port = SESSION_GUEST_FIRST_PORT + index;
-	socket->host_port = index == SESSION_GUEST_CONTROL ?
-				    PROTOCOL_PORT_CONTROL :
-				    protocol_stream_port(0, (enum protocol_stream)index);
+	socket->host_port = index == SESSION_GUEST_CONTROL
+				    ? PROTOCOL_PORT_CONTROL
+				    : protocol_stream_port(0, (enum protocol_stream)index);
 	if (!socket->buf_alloc)
 		socket->buf_alloc = GUEST_BUF_ALLOC;
 	guest_socket_send_op(&box->guest, socket, VSOCK_OP_REQUEST, 0);

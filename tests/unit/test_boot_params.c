@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_boot_params.c - what the kernel finds in memory at its entry */
-#include "vmm/boot/boot_params.h"
-
 #include <asm/bootparam.h>
 #include <errno.h>
 #include <libfdt.h>
 
 #include "tests/unit/tap.h"
 #include "vmm/base/checked_math.h"
+#include "vmm/boot/boot_params.h"
 #include "vmm/boot/memory_layout.h"
 
 #define MIB UINT64_C(0x100000)
@@ -119,14 +118,15 @@ static void test_setup_data(void)
 {
 	const struct boot_params *params = write_for(64 * MIB, "");
 	const struct setup_data *data = at(params->hdr.setup_data, sizeof(*data));
+	const void *tree = data->data;
 
 	is_int(data->type, SETUP_DTB);
 	ok(range_fits(params->hdr.setup_data + sizeof(*data), data->len,
 		      LAYOUT_DEVICE_TREE + LAYOUT_DEVICE_TREE_SIZE));
-	is_int(fdt_check_header(data->data), 0);
-	ok(fdt_totalsize(data->data) <= data->len);
-	ok(fdt_path_offset(data->data, "/cpus/cpu@1") >= 0);
-	ok(fdt_path_offset(data->data, "/cpus/cpu@2") < 0);
+	is_int(fdt_check_header(tree), 0);
+	ok(fdt_totalsize(tree) <= data->len);
+	ok(fdt_path_offset(tree, "/cpus/cpu@1") >= 0);
+	ok(fdt_path_offset(tree, "/cpus/cpu@2") < 0);
 	data = at(data->next, sizeof(*data) + SEED_SIZE);
 	is_int(data->type, SETUP_RNG_SEED);
 	is_int(data->len, SEED_SIZE);

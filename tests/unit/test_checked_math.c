@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_checked_math.c - the helpers at the edges where a sum would wrap */
-#include "vmm/base/checked_math.h"
-
 #include "tests/unit/tap.h"
+#include "vmm/base/checked_math.h"
 
 static void test_range_fits(void)
 {

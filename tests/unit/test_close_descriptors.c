@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_close_descriptors.c - exactly those that were asked for stay open */
-#include "vmm/base/close_descriptors.h"
-
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/unit/tap.h"
 #include "vmm/base/checked_math.h"
+#include "vmm/base/close_descriptors.h"
 
 #define NR_DESCRIPTORS 64
 #define FAR 900
@@ -70,13 +69,13 @@ int main(void)
 	KEEP(3);
 	KEEP(3, 4, 5);
 	KEEP(10);
-	KEEP(20, 10, 30);	   /* gaps, not in order */
-	KEEP(10, 10, 11, 10);	   /* said twice */
+	KEEP(20, 10, 30);     /* gaps, not in order */
+	KEEP(10, 10, 11, 10); /* said twice */
 	KEEP(5, -1, 7, -1, 63);
-	KEEP(0, 1, 2);		   /* stay in any case */
+	KEEP(0, 1, 2); /* stay in any case */
 	KEEP(2, 3, 0);
 	KEEP(FAR, 4);
-	KEEP(100, 200);		   /* not open at all */
+	KEEP(100, 200); /* not open at all */
 	KEEP(1 << 30, 8);
 	return tap_done();
 }

@@ -30,8 +30,8 @@ static void *caller_main(void *context)
 {
 	struct caller *caller = context;
 
-	caller->result = control_call(box.state_fd, CONTROL_START, 0, caller->timeout_ms,
-				      &caller->err);
+	caller->result =
+		control_call(box.state_fd, CONTROL_START, 0, caller->timeout_ms, &caller->err);
 	return NULL;
 }
 

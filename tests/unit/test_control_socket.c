@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_control_socket.c - the command line and the session: who asks, who is answered */
-#include "vmm/session/control_socket.h"
-
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,6 +9,7 @@
 #include "tests/unit/session_guest.h"
 #include "tests/unit/tap.h"
 #include "vmm/base/checked_math.h"
+#include "vmm/session/control_socket.h"
 
 #define SIGNAL_MESSAGE "{\"type\":\"signal\",\"process\":0,\"signal\":"
 
@@ -144,8 +143,7 @@ static void test_signals_in_states(void)
 
 	for (int state = SESSION_BOOTING; state <= SESSION_RUNNING; state++) {
 		set_up((enum session_state)state);
-		is_int(call(CONTROL_SIGNAL, SIGTERM, &reply),
-		       state < SESSION_CREATED ? ESRCH : 0);
+		is_int(call(CONTROL_SIGNAL, SIGTERM, &reply), state < SESSION_CREATED ? ESRCH : 0);
 		session_guest_fini(&box);
 	}
 	set_up(SESSION_RUNNING);

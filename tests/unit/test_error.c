@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_error.c - sentences, prefixes, and texts that are too long */
-#include "vmm/base/error.h"
-
 #include <errno.h>
 
 #include "tests/unit/tap.h"
+#include "vmm/base/error.h"
 
 static struct error err;
 static char long_text[2 * ERROR_TEXT_SIZE];

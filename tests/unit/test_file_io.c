@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_file_io.c - files are read whole or refused, and replaced in one step or not at all */
-#include "vmm/base/file_io.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +12,7 @@
 
 #include "tests/unit/scratch_dir.h"
 #include "tests/unit/tap.h"
+#include "vmm/base/file_io.h"
 
 #define STREAM_SIZE ((size_t)1 << 20)
 #define NR_REPLACEMENTS 300

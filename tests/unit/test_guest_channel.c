@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_guest_channel.c - frames in pieces, messages as the guest has room for them */
-#include "vmm/session/guest_channel.h"
-
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -9,6 +7,7 @@
 
 #include "tests/unit/session_guest.h"
 #include "tests/unit/tap.h"
+#include "vmm/session/guest_channel.h"
 
 #define LARGE_PLAN ((size_t)3 << 20)
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_host_stream.c - streams that other processes share: never blocked on, never changed */
-#include "vmm/backend/host_stream.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <pty.h>
@@ -13,6 +11,7 @@
 #include <unistd.h>
 
 #include "tests/unit/tap.h"
+#include "vmm/backend/host_stream.h"
 
 #define NOBODY 65534
 #define MAX_PIECES 100000
@@ -235,7 +234,7 @@ static int check_as_other_user(int readable[2], int writable[2])
 
 static void test_pipes_of_another_user(void)
 {
-	int readable[2], writable[2];
+	int readable[2], writable[2], ready[2];
 	int status = -1;
 	pid_t pid;
 
@@ -243,13 +242,16 @@ static void test_pipes_of_another_user(void)
 		printf("ok %u - pipes of another user # SKIP needs root\n", ++tap_checks);
 		return;
 	}
-	ok(pipe(readable) == 0 && pipe(writable) == 0);
+	ok(pipe(readable) == 0 && pipe(writable) == 0 && pipe(ready) == 0);
 	ok(fchmod(readable[0], 0) == 0 && fchmod(writable[0], 0) == 0);
 	(void)fflush(stdout);
 	pid = fork();
 	if (pid == 0) {
 		int null = open("/dev/null", O_WRONLY);
 
+		/* Until the parent's copies of the pipes are closed. */
+		(void)close(ready[1]);
+		(void)!read(ready[0], bytes, 1);
 		/* The plan is the parent's: the child's checks are one of its. */
 		(void)dup2(null, STDOUT_FILENO);
 		(void)alarm(20);
@@ -259,6 +261,8 @@ static void test_pipes_of_another_user(void)
 		(void)close(readable[i]);
 		(void)close(writable[i]);
 	}
+	(void)close(ready[0]);
+	(void)close(ready[1]);
 	ok(pid > 0 && waitpid(pid, &status, 0) == pid);
 	is_int(status, 0);
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_kernel_image.c - a good kernel and initramfs are mapped, every wrong one is refused */
-#include "vmm/boot/kernel_image.h"
-
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,18 +7,19 @@
 #include <unistd.h>
 
 #include "tests/unit/tap.h"
+#include "vmm/boot/kernel_image.h"
 #include "vmm/boot/memory_layout.h"
 
-#define MIB	    UINT64_C(0x100000)
+#define MIB UINT64_C(0x100000)
 #define MEMORY_SIZE (64 * MIB)
-#define PAGE	    UINT64_C(4096)
+#define PAGE UINT64_C(4096)
 #define NR_SEGMENTS 2
-#define TEXT	    (16 * MIB)
-#define TEXT_SIZE   (2 * PAGE)
-#define DATA	    (TEXT + TEXT_SIZE + 0x10)
+#define TEXT (16 * MIB)
+#define TEXT_SIZE (2 * PAGE)
+#define DATA (TEXT + TEXT_SIZE + 0x10)
 #define DATA_OFFSET (3 * PAGE + 0x10)
-#define DATA_SIZE   100
-#define FILE_SIZE   (DATA_OFFSET + DATA_SIZE)
+#define DATA_SIZE 100
+#define FILE_SIZE (DATA_OFFSET + DATA_SIZE)
 
 /* A kernel of two segments, the second with memory beyond its part of the file. */
 struct kernel {

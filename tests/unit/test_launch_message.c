@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_launch_message.c - packets between the command line and the processes it starts */
-#include "vmm/container/launch_message.h"
-
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "tests/unit/tap.h"
+#include "vmm/container/launch_message.h"
 
 static int pair[2];
 

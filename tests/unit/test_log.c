@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_log.c - levels, formats, and texts that try to be more than one line of JSON */
-#include "vmm/base/log.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -11,6 +9,7 @@
 #include "tests/unit/scratch_dir.h"
 #include "tests/unit/tap.h"
 #include "vmm/base/file_io.h"
+#include "vmm/base/log.h"
 
 static char directory[SCRATCH_DIR_SIZE];
 static char path[SCRATCH_DIR_SIZE + 8];
@@ -88,7 +87,8 @@ static void test_json(void)
 	check_json("say \"hi\" \\ bye", "say \"hi\" \\ bye");
 	check_json("two\nlines\r\n\ttab", "two\nlines\r\n\ttab");
 	check_json("\001\033[31m\037\177", "\001\033[31m\037\177");
-	check_json("\"}\n{\"level\":\"info\",\"msg\":\"forged\"}", "\"}\n{\"level\":\"info\",\"msg\":\"forged\"}");
+	check_json("\"}\n{\"level\":\"info\",\"msg\":\"forged\"}",
+		   "\"}\n{\"level\":\"info\",\"msg\":\"forged\"}");
 }
 
 #define REPLACED "\xef\xbf\xbd" /* U+FFFD */
@@ -96,17 +96,21 @@ static void test_json(void)
 /* A name of a file, or a guest's text, may be any bytes; the line is valid UTF-8. */
 static void test_json_bytes(void)
 {
-	check_json("gr\xc3\xbc\xc3\x9f" "e \xe2\x82\xac \xf0\x9f\x98\x80",
-		   "gr\xc3\xbc\xc3\x9f" "e \xe2\x82\xac \xf0\x9f\x98\x80");
-	check_json("a\xff" "b", "a" REPLACED "b");
+	check_json("gr\xc3\xbc\xc3\x9f"
+		   "e \xe2\x82\xac \xf0\x9f\x98\x80",
+		   "gr\xc3\xbc\xc3\x9f"
+		   "e \xe2\x82\xac \xf0\x9f\x98\x80");
+	check_json("a\xff"
+		   "b",
+		   "a" REPLACED "b");
 	check_json("\x80", REPLACED);
 	check_json("\xbf\xbf", REPLACED REPLACED);
 	check_json("\xc3", REPLACED);
 	check_json("\xc3\"", REPLACED "\"");
 	check_json("\xe2\x82", REPLACED REPLACED);
-	check_json("\xc0\xaf", REPLACED REPLACED);		    /* too long for '/' */
+	check_json("\xc0\xaf", REPLACED REPLACED); /* too long for '/' */
 	check_json("\xe0\x80\xaf", REPLACED REPLACED REPLACED);
-	check_json("\xed\xa0\x80", REPLACED REPLACED REPLACED);    /* half of a pair */
+	check_json("\xed\xa0\x80", REPLACED REPLACED REPLACED); /* half of a pair */
 	check_json("\xf4\x90\x80\x80", REPLACED REPLACED REPLACED REPLACED);
 	check_json("\xf8\x88\x80\x80\x80", REPLACED REPLACED REPLACED REPLACED REPLACED);
 	check_json("\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf");

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_mount_point.c - places of mounts in a tree whose symbolic links a stranger chose */
-#include "vmm/container/mount_point.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -11,6 +9,7 @@
 
 #include "tests/unit/scratch_dir.h"
 #include "tests/unit/tap.h"
+#include "vmm/container/mount_point.h"
 
 /* DIRECTORY/root is the container's; DIRECTORY/outside must never be reached. */
 static char directory[SCRATCH_DIR_SIZE];
@@ -52,8 +51,7 @@ static void check_made(const char *path, bool is_file, const char *where)
 	}
 	ok(fcntl(fd, F_GETFL) & O_PATH);
 	ok(fcntl(fd, F_GETFD) & FD_CLOEXEC);
-	ok(fstat(fd, &made) == 0 &&
-	   fstatat(root_fd, where, &wanted, AT_SYMLINK_NOFOLLOW) == 0);
+	ok(fstat(fd, &made) == 0 && fstatat(root_fd, where, &wanted, AT_SYMLINK_NOFOLLOW) == 0);
 	ok(made.st_ino == wanted.st_ino && made.st_dev == wanted.st_dev);
 	is_int(S_ISDIR(made.st_mode), !is_file);
 	(void)close(fd);

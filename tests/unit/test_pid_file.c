@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_pid_file.c - what an engine waits for appears at once and holds a number */
-#include "vmm/cli/pid_file.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,6 +9,7 @@
 #include "tests/unit/scratch_dir.h"
 #include "tests/unit/tap.h"
 #include "vmm/base/file_io.h"
+#include "vmm/cli/pid_file.h"
 
 static char directory[SCRATCH_DIR_SIZE];
 static struct error err;

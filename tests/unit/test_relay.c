@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_relay.c - bytes between the guest and streams of every kind that an engine hands over */
-#include "vmm/session/relay.h"
-
 #include <fcntl.h>
 #include <pty.h>
 #include <sys/mman.h>
@@ -10,6 +8,7 @@
 
 #include "tests/unit/session_guest.h"
 #include "tests/unit/tap.h"
+#include "vmm/session/relay.h"
 
 #define LONG_STREAM ((size_t)1 << 20)
 
@@ -32,8 +31,8 @@ static void set_up(enum protocol_stream stream, int fd)
 /* Both ends of a pipe or socket; the end [1] is the one that is written to. */
 static void open_pair(int pair[2], bool is_socket, int ours)
 {
-	int r = is_socket ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) :
-			    pipe2(pair, O_CLOEXEC);
+	int r = is_socket ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)
+			  : pipe2(pair, O_CLOEXEC);
 
 	ok(r == 0);
 	ok(fcntl(pair[ours], F_SETFL, O_NONBLOCK) == 0);

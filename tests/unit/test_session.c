@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_session.c - a container's life by the table in session.h, and what does not belong there */
-#include "vmm/session/session.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -10,6 +8,7 @@
 
 #include "tests/unit/session_guest.h"
 #include "tests/unit/tap.h"
+#include "vmm/session/session.h"
 
 #define PLAN "{\"type\":\"create\",\"args\":[\"true\"]}"
 
@@ -100,8 +99,8 @@ static void test_frames_in_states(void)
 		[SESSION_BOOTING] = 1u << PROTOCOL_HELLO | 1u << PROTOCOL_ERROR,
 		[SESSION_CREATING] = 1u << PROTOCOL_CREATED | 1u << PROTOCOL_ERROR,
 		[SESSION_CREATED] = 1u << PROTOCOL_EXITED | 1u << PROTOCOL_ERROR,
-		[SESSION_STARTING] = 1u << PROTOCOL_STARTED | 1u << PROTOCOL_EXITED |
-				     1u << PROTOCOL_ERROR,
+		[SESSION_STARTING] =
+			1u << PROTOCOL_STARTED | 1u << PROTOCOL_EXITED | 1u << PROTOCOL_ERROR,
 		[SESSION_RUNNING] = 1u << PROTOCOL_EXITED | 1u << PROTOCOL_ERROR,
 	};
 	static const char refusal[] = "guest-init sent a message that does not belong here";

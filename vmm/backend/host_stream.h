@@ -43,7 +43,10 @@ int host_stream_init(struct host_stream *stream, int fd, struct event_loop *loop
  */
 bool host_stream_watch(struct host_stream *stream, uint32_t events);
 
-/* read(2) and write(2) that never block and never raise SIGPIPE: bytes, or -errno (-EAGAIN). */
+/*
+ * read(2) and write(2) that never block: bytes, or -errno (-EAGAIN). A pipe without a reader raises
+ * SIGPIPE, which the process blocks; a socket does not.
+ */
 ssize_t host_stream_read(struct host_stream *stream, void *data, size_t len);
 ssize_t host_stream_write(struct host_stream *stream, const void *data, size_t len);
 

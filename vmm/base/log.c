@@ -54,7 +54,10 @@ static size_t utf8_length(const unsigned char *text)
 		unsigned char mask, lead; /* of the first byte */
 		uint32_t first;		  /* character that needs this length */
 	} forms[] = {
-		{ 0x80, 0x00, 0 }, { 0xe0, 0xc0, 0x80 }, { 0xf0, 0xe0, 0x800 }, { 0xf8, 0xf0, 0x10000 },
+		{ 0x80, 0x00, 0 },
+		{ 0xe0, 0xc0, 0x80 },
+		{ 0xf0, 0xe0, 0x800 },
+		{ 0xf8, 0xf0, 0x10000 },
 	};
 	uint32_t character;
 	size_t form = 0;

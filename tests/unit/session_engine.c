@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/session_engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <pty.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "vmm/base/bug.h"
+#include "vmm/base/checked_math.h"
+#include "vmm/base/fd.h"
+
+void session_engine_open(struct session_engine *engine, struct fake_program *program,
+			 int stream_fds[PROTOCOL_NR_STREAMS])
+{
+	uint8_t kind = fake_program_byte(program) % 4;
+	int pair[2];
+
+	memset(engine->clients, -1, sizeof(engine->clients));
+	for (int i = 0; i < PROTOCOL_NR_STREAMS; i++) {
+		stream_fds[i] = -1;
+		engine->streams[i] = -1;
+		if ((kind == 0) != (i == PROTOCOL_TERMINAL))
+			continue;
+		if (kind == 0)
+			BUG_ON(openpty(&pair[0], &pair[1], NULL, NULL, NULL) < 0);
+		else if (kind == 1)
+			BUG_ON(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0);
+		else
+			BUG_ON(pipe(pair) < 0);
+		engine->streams[i] = pair[i == PROTOCOL_STDIN];
+		stream_fds[i] = pair[i != PROTOCOL_STDIN];
+		BUG_ON(fcntl(engine->streams[i], F_SETFL, O_NONBLOCK) < 0);
+	}
+}
+
+void session_engine_close(struct session_engine *engine)
+{
+	for (unsigned int i = 0; i < SESSION_ENGINE_CLIENTS; i++)
+		fd_close(&engine->clients[i]);
+	for (unsigned int i = 0; i < PROTOCOL_NR_STREAMS; i++)
+		fd_close(&engine->streams[i]);
+}
+
+static void ask(struct session_engine *engine, const struct session_guest *box,
+		struct fake_program *program)
+{
+	int *client = &engine->clients[fake_program_byte(program) % SESSION_ENGINE_CLIENTS];
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct control_request request[2] = {
+		{ .verb = 1 + fake_program_byte(program) % 3, .value = fake_program_byte(program) },
+	};
+	size_t len = sizeof(request[0]);
+
+	if (fake_program_byte(program) % 8 == 0)
+		len = fake_program_byte(program) % (sizeof(request) + 1);
+	if (*client < 0) {
+		*client = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", box->directory,
+			       CONTROL_SOCKET_NAME);
+		(void)connect(*client, (struct sockaddr *)&address, sizeof(address));
+	}
+	(void)send(*client, request, len, MSG_NOSIGNAL);
+}
+
+static bool read_stream(const struct session_engine *engine, unsigned int index)
+{
+	static uint8_t bytes[65536];
+
+	return engine->streams[index] >= 0 &&
+	       read(engine->streams[index], bytes, sizeof(bytes)) > 0;
+}
+
+bool session_engine_read(const struct session_engine *engine)
+{
+	bool has_read = false;
+
+	for (unsigned int i = PROTOCOL_STDOUT; i < PROTOCOL_NR_STREAMS; i++)
+		has_read |= read_stream(engine, i);
+	return has_read;
+}
+
+void session_engine_act(struct session_engine *engine, const struct session_guest *box,
+			struct fake_program *program)
+{
+	static const uint8_t bytes[20000];
+	static const int signals[] = { SIGUSR1, SIGUSR2, SIGWINCH };
+	unsigned int index = fake_program_byte(program) % PROTOCOL_NR_STREAMS;
+
+	switch (fake_program_byte(program) % 16) {
+	case 0:
+		fd_close(&engine->streams[index]);
+		return;
+	case 1:
+	case 2:
+		fd_close(&engine->clients[fake_program_byte(program) % SESSION_ENGINE_CLIENTS]);
+		return;
+	case 3:
+	case 4:
+		(void)pthread_kill(pthread_self(),
+				   signals[fake_program_byte(program) % ARRAY_SIZE(signals)]);
+		return;
+	case 5:
+	case 6:
+	case 7:
+		(void)read_stream(engine, index);
+		return;
+	case 8:
+	case 9:
+	case 10:
+		(void)!write(engine->streams[index], bytes,
+			     fake_program_word(program) % sizeof(bytes));
+		return;
+	default:
+		ask(engine, box, program);
+		return;
+	}
+}
