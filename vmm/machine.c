@@ -175,6 +175,9 @@ static int load_guest(struct machine *machine, struct error *err)
 	if (!r)
 		r = initramfs_map(&machine->memory, config->initramfs_fd, config->initramfs_path,
 				  &plan.initramfs, &plan.initramfs_size, err);
+	if (!r && plan.initramfs.raw < kernel_image_end(config->kernel_fd))
+		r = error_invalid(err, "kernel and initramfs do not fit into %llu MiB of memory",
+				  (unsigned long long)(config->memory_bytes >> 20));
 	if (!r)
 		r = boot_params_write(&machine->memory, &plan, &state, err);
 	if (!r)

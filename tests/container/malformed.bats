@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # What cannot be done is refused: one line says why, exit status 1, and nothing is left behind.
+# shellcheck disable=SC2154 # output, stderr and status are set by run
 load helpers
 
 # refused TEXT ARG...: `bulkhead ARG...` fails as it should, with TEXT in its one line.
@@ -9,7 +10,6 @@ refused()
 	local text=$1
 
 	shift
-	# shellcheck disable=SC2154 # stderr is set by run
 	run --separate-stderr -1 bulkhead "$@" < /dev/null
 	[ -z "$output" ] || { echo "bulkhead $*: printed $output"; return 1; }
 	is_one_line_with "$text" "$stderr" || { echo "bulkhead $*"; return 1; }
@@ -21,7 +21,6 @@ refused()
 
 	run "$TOP/tests/oci/check-malformed-configs" "$BULKHEAD"
 	grep -A 1 '^not ok' <<< "$output" || :
-	# shellcheck disable=SC2154 # set by run
 	[ "$status" -eq 0 ]
 	variants=$(grep -c '^ok ' <<< "$output")
 	[ "$variants" -ge 60 ]

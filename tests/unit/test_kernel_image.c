@@ -19,7 +19,8 @@
 #define DATA (TEXT + TEXT_SIZE + 0x10)
 #define DATA_OFFSET (3 * PAGE + 0x10)
 #define DATA_SIZE 100
-#define FILE_SIZE (DATA_OFFSET + DATA_SIZE)
+#define FILE_TAIL 500 /* of something else, behind the last segment */
+#define FILE_SIZE (DATA_OFFSET + DATA_SIZE + FILE_TAIL)
 
 /* A kernel of two segments, the second with memory beyond its part of the file. */
 struct kernel {
@@ -162,7 +163,7 @@ static void test_bad_header(void)
 	refuse(&kernel, sizeof(Elf64_Ehdr) - 1, no_elf);
 	refuse(&kernel, sizeof(Elf64_Ehdr), outside);
 	refuse(&kernel, sizeof(kernel) - 1, outside);
-	refuse(&kernel, FILE_SIZE - 1, "a segment lies outside the file");
+	refuse(&kernel, DATA_OFFSET + DATA_SIZE - 1, "a segment lies outside the file");
 }
 
 static void test_bad_segments(void)
@@ -174,7 +175,7 @@ static void test_bad_segments(void)
 
 	REFUSE(segments[1].p_offset, FILE_SIZE + 0x10, no_file);
 	REFUSE(segments[1].p_offset, UINT64_MAX - 0xfef, no_file);
-	REFUSE(segments[1].p_filesz, DATA_SIZE + 1, no_file);
+	REFUSE(segments[1].p_filesz, DATA_SIZE + FILE_TAIL + 1, no_file);
 	REFUSE(segments[1].p_filesz, UINT64_MAX, no_file);
 	REFUSE(segments[1].p_filesz, UINT64_MAX - DATA_OFFSET + 1, no_file); /* wraps to 0 */
 	REFUSE(segments[1].p_memsz, DATA_SIZE - 1, no_file);

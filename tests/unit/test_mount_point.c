@@ -158,20 +158,17 @@ static void test_proc_links(void)
 static void test_long_paths(void)
 {
 	char path[PATH_MAX + 1];
-	int fd;
 
 	set_up();
 	for (size_t i = 0; i < sizeof(path); i++)
-		path[i] = i % 2 ? 'a' : '/';
+		path[i] = i % 2 ? '.' : '/';
+	path[1] = 'a';
 	path[PATH_MAX] = 0;
 	check_refused(path, false, ENAMETOOLONG);
 	path[PATH_MAX - 1] = 0;
 	check_refused(path + 1, false, EINVAL);
-	/* The longest that there is; what is made in the root is as deep. */
-	path[PATH_MAX - 2] = 0;
-	fd = mount_point_make(root_fd, path, false, &err);
-	ok(fd >= 0);
-	(void)close(fd);
+	path[PATH_MAX - 2] = 0; /* the longest that ends in a component */
+	check_made(path, false, "a");
 	memset(path + 1, 'b', 255);
 	path[256] = 0;
 	check_made(path, false, path + 1);

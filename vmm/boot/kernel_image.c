@@ -112,10 +112,32 @@ int kernel_image_map(const struct guest_memory *memory, int fd, const char *path
 		    header.e_entry - segment->p_paddr < segment->p_filesz)
 			entry_is_mapped = true;
 	}
+	if (header.e_entry >= LAYOUT_IDENTITY_SIZE)
+		return not_a_kernel(err, path, "its entry point lies too high");
 	if (!entry_is_mapped)
 		return not_a_kernel(err, path, "its entry point lies in no segment");
 	ret_entry->raw = header.e_entry;
 	return 0;
+}
+
+uint64_t kernel_image_end(int fd)
+{
+	Elf64_Phdr segments[PROGRAM_HEADERS_MAX];
+	Elf64_Ehdr header;
+	uint64_t end = 0;
+
+	if (!read_at(fd, &header, sizeof(header), 0) || header.e_phnum > ARRAY_SIZE(segments) ||
+	    !read_at(fd, segments, header.e_phnum * sizeof(segments[0]), header.e_phoff))
+		return 0;
+	for (unsigned int i = 0; i < header.e_phnum; i++) {
+		const Elf64_Phdr *segment = &segments[i];
+
+		if (segment->p_type == PT_LOAD &&
+		    range_fits(segment->p_paddr, segment->p_memsz, GUEST_MEMORY_LOW_LIMIT) &&
+		    segment->p_paddr + segment->p_memsz > end)
+			end = segment->p_paddr + segment->p_memsz;
+	}
+	return end;
 }
 
 int initramfs_map(const struct guest_memory *memory, int fd, const char *path, gpa_t *ret_address,

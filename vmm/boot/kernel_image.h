@@ -20,7 +20,13 @@ int kernel_image_map(const struct guest_memory *memory, int fd, const char *path
 		     struct error *err);
 
 /*
- * Map the file @fd at the top of low memory. Its address and size in bytes go to @ret_address and
+ * The guest-physical address behind the last byte that the mapped kernel in @fd uses, or 0 when
+ * its headers cannot be read.
+ */
+uint64_t kernel_image_end(int fd);
+
+/*
+ * Map the file @fd at the top of low memory, which may overlap the kernel (kernel_image_end()). Its address and size in bytes go to @ret_address and
  * @ret_size.
  */
 int initramfs_map(const struct guest_memory *memory, int fd, const char *path, gpa_t *ret_address,

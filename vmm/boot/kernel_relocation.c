@@ -10,6 +10,7 @@
 
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
+#include "vmm/boot/kernel_image.h"
 
 #define RELOCATION_SECTION ".bulkhead.relocs"
 #define RELOCATION_SIZE_MAX (UINT32_C(8) << 20)
@@ -101,32 +102,11 @@ static int relocate_all(const struct guest_memory *memory, const uint32_t *place
 	return 0;
 }
 
-/* The end of the kernel in its part of the address space, or 0 for one that does not fit there. */
-static uint64_t image_end(int fd)
-{
-	Elf64_Phdr segments[32];
-	Elf64_Ehdr header;
-	uint64_t end = 0;
-
-	if (!read_at(fd, &header, sizeof(header), 0) || header.e_phnum > ARRAY_SIZE(segments) ||
-	    !read_at(fd, segments, header.e_phnum * sizeof(segments[0]), header.e_phoff))
-		return 0;
-	for (unsigned int i = 0; i < header.e_phnum; i++) {
-		if (segments[i].p_type != PT_LOAD)
-			continue;
-		if (!range_fits(segments[i].p_paddr, segments[i].p_memsz, KERNEL_MAP_SIZE))
-			return 0;
-		if (segments[i].p_paddr + segments[i].p_memsz > end)
-			end = segments[i].p_paddr + segments[i].p_memsz;
-	}
-	return end;
-}
-
 static int choose_offset(int fd, uint64_t *ret_offset, const char *path, struct error *err)
 {
-	uint64_t end = image_end(fd), random;
+	uint64_t end = kernel_image_end(fd), random;
 
-	if (!end)
+	if (!end || end > KERNEL_MAP_SIZE)
 		return malformed(err, path, "it does not lie in the first GiB");
 	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		return error_set(err, errno, "get random bytes");

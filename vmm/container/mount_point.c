@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -14,6 +15,7 @@
 
 #define DIRECTORY_MODE 0755
 #define FILE_MODE 0644
+#define LINKS_MAX 16 /* dangling links followed for one mount point */
 
 static int open_in_root(int root_fd, const char *path)
 {
@@ -26,34 +28,59 @@ static int open_in_root(int root_fd, const char *path)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-/* Make @name, which may meanwhile exist, below the directory @parent_fd. */
+/* Make @name below the directory @parent_fd. */
 static int make_one(int parent_fd, const char *name, bool is_file)
 {
 	int fd;
 
 	if (!is_file)
-		return mkdirat(parent_fd, name, DIRECTORY_MODE) < 0 && errno != EEXIST ? -errno : 0;
+		return mkdirat(parent_fd, name, DIRECTORY_MODE) < 0 ? -errno : 0;
 	fd = openat(parent_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 		    FILE_MODE);
 	if (fd < 0)
-		return errno == EEXIST ? 0 : -errno;
+		return -errno;
 	fd_close(&fd);
 	return 0;
+}
+
+static int make_path(int root_fd, const char *path, bool is_file, unsigned int nr_links);
+
+/*
+ * A link @name below @parent_fd that leads nowhere: make what it leads to, as if its target had
+ * been asked for. @directory is the path of the parent.
+ */
+static int follow_dangling(int root_fd, int parent_fd, const char *directory, const char *name,
+			   bool is_file, unsigned int nr_links)
+{
+	char target[PATH_MAX];
+	AUTO_FREE char *path = NULL;
+	ssize_t len = readlinkat(parent_fd, name, target, sizeof(target));
+
+	if (len < 0)
+		return -errno;
+	if (nr_links == LINKS_MAX)
+		return -ELOOP;
+	if (len == (ssize_t)sizeof(target) ||
+	    asprintf(&path, "%s/%.*s", target[0] == '/' ? "" : directory, (int)len, target) < 0)
+		return -ENAMETOOLONG;
+	return make_path(root_fd, path, is_file, nr_links + 1);
 }
 
 /*
  * Open the first @len bytes of @path, a prefix that ends at a component's end, and make its last
  * component when it is missing; the prefix before exists.
  */
-static int open_or_make(int root_fd, const char *path, size_t len, bool is_file)
+static int open_or_make(int root_fd, const char *path, size_t len, bool is_file,
+			unsigned int nr_links)
 {
+	AUTO_FREE char *prefix = strndup(path, len);
+	AUTO_FREE char *again = NULL;
 	AUTO_CLOSE int parent = -1;
-	char prefix[PATH_MAX];
 	char *name;
 	int fd, r;
 
-	memcpy(prefix, path, len);
-	prefix[len] = 0;
+	if (!prefix)
+		return -ENOMEM;
 	fd = open_in_root(root_fd, prefix);
 	if (fd != -ENOENT)
 		return fd;
@@ -63,11 +90,35 @@ static int open_or_make(int root_fd, const char *path, size_t len, bool is_file)
 	if (parent < 0)
 		return parent;
 	r = make_one(parent, name, is_file);
-	if (r < 0)
+	if (r < 0 && r != -EEXIST)
 		return r;
-	/* From the root again: what is there may be a dangling link, which is then an error. */
-	memcpy(prefix, path, len);
-	return open_in_root(root_fd, prefix);
+	/* From the root again: what is there may be a link. */
+	again = strndup(path, len);
+	fd = again ? open_in_root(root_fd, again) : -ENOMEM;
+	if (fd == -ENOENT && r == -EEXIST)
+		return follow_dangling(root_fd, parent, prefix, name, is_file, nr_links);
+	return fd;
+}
+
+/* mount_point_make() without its checks. */
+static int make_path(int root_fd, const char *path, bool is_file, unsigned int nr_links)
+{
+	size_t total = strlen(path);
+	AUTO_CLOSE int fd = -1;
+
+	if (total >= PATH_MAX)
+		return -ENAMETOOLONG;
+	for (size_t end = 1; end <= total; end++) {
+		bool is_last = end == total;
+
+		if ((!is_last && path[end] != '/') || path[end - 1] == '/')
+			continue;
+		fd_close(&fd);
+		fd = open_or_make(root_fd, path, end, is_file && is_last, nr_links);
+		if (fd < 0)
+			return fd;
+	}
+	return fd_take(&fd);
 }
 
 static int check_kind(int fd, bool is_file)
@@ -83,23 +134,11 @@ static int check_kind(int fd, bool is_file)
 
 int mount_point_make(int root_fd, const char *path, bool is_file, struct error *err)
 {
-	size_t total = strlen(path);
-	AUTO_CLOSE int fd = -1;
+	AUTO_CLOSE int fd = path[0] == '/' ? make_path(root_fd, path, is_file, 0) : -EINVAL;
 	int r;
 
-	if (total >= PATH_MAX || path[0] != '/')
-		return error_set(err, total >= PATH_MAX ? ENAMETOOLONG : EINVAL,
-				 "make the mount point");
-	for (size_t end = 1; end <= total; end++) {
-		bool is_last = end == total;
-
-		if (!is_last && path[end] != '/')
-			continue;
-		fd_close(&fd);
-		fd = open_or_make(root_fd, path, end, is_file && is_last);
-		if (fd < 0)
-			return error_set(err, -fd, "make the mount point");
-	}
+	if (fd < 0)
+		return error_set(err, -fd, "make the mount point");
 	r = check_kind(fd, is_file);
 	if (r < 0)
 		return error_set(err, -r, "use the mount point");

@@ -1,0 +1,208 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Many at once, killed at any moment, guests that die or hang: nothing is left behind.
+# shellcheck disable=SC2016 # what single quotes protect is for the shell inside
+load helpers
+
+small='.linux.resources.memory.limit = 67108864'
+
+# background NAME: run the bundle of that name, output in a file of that name.
+background()
+{
+	run_bundle "$1" > "$BATS_TEST_TMPDIR/$1.out" 2>&1 < /dev/null 3>&-
+}
+
+@test "20 containers at once all finish correctly" {
+	local pids=() i
+	# shellcheck disable=SC2034 # read by bulkhead
+	local TIME_LIMIT=600
+
+	for i in {1..20}; do
+		bundle "many-$i" "$small" sh -c "hostname; echo I am $i; exit $i"
+		background "many-$i" &
+		pids[i]=$!
+	done
+	for i in {1..20}; do
+		local status=0
+
+		wait "${pids[i]}" || status=$?
+		output=$(< "$BATS_TEST_TMPDIR/many-$i.out")
+		[ "$status" -eq "$i" ] || { echo "many-$i: $status: $output"; return 1; }
+		has_line "I am $i"
+	done
+}
+
+try_create()
+{
+	local status=0
+
+	bulkhead create --bundle "$BATS_TEST_TMPDIR/twins" twins \
+		> "$BATS_TEST_TMPDIR/$1" 2>&1 < /dev/null 3>&- || status=$?
+	echo "$status" > "$BATS_TEST_TMPDIR/$1.status"
+}
+
+@test "of two creates with one id exactly one wins" {
+	bundle twins "$small" sleep 100
+	for _ in 1 2 3; do
+		try_create a &
+		try_create b &
+		wait
+		[ "$(sort "$BATS_TEST_TMPDIR"/{a,b}.status | tr '\n' ' ')" = "0 1 " ]
+		output=$(cat "$BATS_TEST_TMPDIR"/{a,b})
+		is_one_line_with "container with given ID already exists" "$output"
+		is_status twins created
+		bulkhead delete --force twins
+	done
+}
+
+pid_of()
+{
+	bulkhead state "$1" | jq .pid
+}
+
+# The monitor is the only child of the container process.
+monitor_of()
+{
+	pgrep -P "$(pid_of "$1")"
+}
+
+start_sleeper()
+{
+	bundle "$1" "$small" sleep 1000
+	bulkhead run --detach --bundle "$BATS_TEST_TMPDIR/$1" "$1" \
+		> "$BATS_TEST_TMPDIR/$1.out" 2>&1 < /dev/null 3>&-
+	is_status "$1" running
+}
+
+# What a VM holds on the host apart from processes: memory that only its monitor maps.
+@test "kill -9 of the monitor ends the container and leaves nothing" {
+	start_sleeper victim
+	kill -KILL "$(monitor_of victim)"
+	wait_until 1 no_processes
+	is_status victim stopped
+	[ "$(pid_of victim)" -eq 0 ]
+	run -1 bulkhead kill victim TERM
+	has_text "container not running"
+	bulkhead delete victim
+	run -1 bulkhead state victim
+	has_text "container does not exist"
+}
+
+@test "kill -9 of the container process ends the container and leaves nothing" {
+	start_sleeper victim
+	kill -KILL "$(pid_of victim)"
+	wait_until 1 no_processes
+	is_status victim stopped
+	bulkhead delete victim
+}
+
+# create_and_kill DELAY: kill the command line so many seconds after it began.
+create_and_kill()
+{
+	local pid
+
+	"$BULKHEAD" --root "$STATE" create --bundle "$BATS_TEST_TMPDIR/cut" cut \
+		> "$BATS_TEST_TMPDIR/cut.out" 2>&1 < /dev/null 3>&- &
+	pid=$!
+	sleep "$1"
+	kill -KILL "$pid" 2> /dev/null || :
+	wait "$pid" 2> /dev/null || :
+	# Killed in time it takes everything with it; else the container stands.
+	if [ -e "$STATE/cut" ] && is_status cut created; then
+		bulkhead delete --force cut
+		return
+	fi
+	wait_until 1 no_processes || { echo "left after $1 s: $(pgrep -af "$STATE")"; return 1; }
+	if [ -e "$STATE/cut" ]; then
+		bulkhead state cut > /dev/null || return 1
+		is_status cut stopped || return 1
+	fi
+	bulkhead delete --force cut
+	[ -z "$(ls -A "$STATE" 2> /dev/null)" ]
+}
+
+@test "kill -9 of the command line in the middle of create leaves only a record" {
+	local delay
+
+	bundle cut "$small" sleep 100
+	for delay in 0.01 0.03 0.06 0.1 0.2 0.4 0.8 1.5 3; do
+		create_and_kill "$delay"
+	done
+}
+
+@test "a signal to the command line in the middle of create undoes it" {
+	local pid status=0
+
+	bundle cut "$small" sleep 100
+	"$BULKHEAD" --root "$STATE" create --bundle "$BATS_TEST_TMPDIR/cut" cut \
+		> "$BATS_TEST_TMPDIR/cut.out" 2>&1 < /dev/null 3>&- &
+	pid=$!
+	wait_until 20 processes > /dev/null
+	sleep 0.3
+	kill -TERM "$pid"
+	wait "$pid" || status=$?
+	[ "$status" -eq 1 ]
+	[ -z "$(ls -A "$STATE")" ]
+	wait_until 1 no_processes
+}
+
+# Its processes are stopped from outside: the same to us as a guest that never answers.
+@test "what hangs ends by kill KILL, and by delete --force" {
+	local start
+
+	start_sleeper hung
+	kill -STOP "$(monitor_of hung)"
+	start=${EPOCHREALTIME/./}
+	bulkhead kill hung KILL
+	((${EPOCHREALTIME/./} - start < 2500000))
+	wait_until 1 no_processes
+	bulkhead delete hung
+
+	start_sleeper hung
+	kill -STOP "$(monitor_of hung)"
+	bulkhead delete --force hung
+	wait_until 1 no_processes
+	[ ! -e "$STATE/hung" ]
+}
+
+# fails_with TEXT OPTION...: create refuses, with that in its one message, and leaves nothing.
+fails_with()
+{
+	local text=$1 status=0
+
+	shift
+	output=$(bulkhead "$@" create --bundle "$BATS_TEST_TMPDIR/plain" plain 2>&1 < /dev/null) ||
+		status=$?
+	[ "$status" -eq 1 ]
+	has_text "bulkhead create failed"
+	has_text "$text"
+	[ -z "$(ls -A "$STATE" 2> /dev/null)" ]
+	wait_until 1 no_processes
+}
+
+@test "a kernel or initramfs that is none is one clear error" {
+	local files=$BATS_TEST_TMPDIR/files
+
+	mkdir "$files"
+	bundle plain "$small" true
+	fails_with "'/etc/passwd' is not a kernel" --kernel /etc/passwd
+	head -c 100000 "$TOP/build/vmlinux" > "$files/short"
+	fails_with "a segment lies outside the file" --kernel "$files/short"
+	head -c 64 "$TOP/build/vmlinux" | tr '\076' '\267' > "$files/foreign"
+	fails_with "it is not for x86-64" --kernel "$files/foreign"
+	: > "$files/empty"
+	fails_with "is not an initramfs" --initramfs "$files/empty"
+	fails_with "no such file or directory" --initramfs "$files/absent"
+	# The kernel starts and finds nothing to run: its last words are in the message.
+	fails_with "Kernel panic" --initramfs /etc/passwd
+}
+
+@test "an init that ends at once is one clear error" {
+	local tree=$BATS_TEST_TMPDIR/tree
+
+	bundle plain "$small" true
+	mkdir "$tree"
+	cp /bin/busybox "$tree/init"
+	(cd "$tree" && echo init | cpio --quiet -o -H newc) > "$BATS_TEST_TMPDIR/init.cpio"
+	fails_with "Attempted to kill init" --initramfs "$BATS_TEST_TMPDIR/init.cpio"
+}
