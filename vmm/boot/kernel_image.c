@@ -112,10 +112,10 @@ int kernel_image_map(const struct guest_memory *memory, int fd, const char *path
 		    header.e_entry - segment->p_paddr < segment->p_filesz)
 			entry_is_mapped = true;
 	}
-	if (header.e_entry >= LAYOUT_IDENTITY_SIZE)
-		return not_a_kernel(err, path, "its entry point lies too high");
 	if (!entry_is_mapped)
 		return not_a_kernel(err, path, "its entry point lies in no segment");
+	if (header.e_entry >= LAYOUT_IDENTITY_SIZE)
+		return not_a_kernel(err, path, "its entry point lies too high");
 	ret_entry->raw = header.e_entry;
 	return 0;
 }

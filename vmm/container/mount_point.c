@@ -104,7 +104,7 @@ static int open_or_make(int root_fd, const char *path, size_t len, bool is_file,
 static int make_path(int root_fd, const char *path, bool is_file, unsigned int nr_links)
 {
 	size_t total = strlen(path);
-	AUTO_CLOSE int fd = -1;
+	AUTO_CLOSE int fd = open_in_root(root_fd, "/"); /* all of "/" */
 
 	if (total >= PATH_MAX)
 		return -ENAMETOOLONG;
