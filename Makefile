@@ -47,7 +47,7 @@ UNIT_HELPERS := $(filter-out tests/unit/test_%,$(sort $(wildcard tests/unit/*.c)
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 GUEST_PROGRAMS := $(patsubst tests/guest/%.c,%,$(sort $(wildcard tests/guest/*.c)))
 
-# Each variant of the objects has a directory of its own: release, asan, fuzz, clang.
+# Each variant of the objects has a directory of its own: release, asan, fuzz.
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
 .PHONY: all host guest-init kernel rootfs demo test unit unit-programs guest-programs fuzzers fuzz \
@@ -71,11 +71,6 @@ $(BUILD)/asan/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,ASAN,$<)
 	$(Q)$(CC) $(COMMON) $(SANITIZE) $(GCC_WARNINGS) -MMD -MP -c $< -o $@
-
-$(BUILD)/clang/%.o: %.c
-	@mkdir -p $(@D)
-	$(call say,CLANG,$<)
-	$(Q)$(CLANG) $(COMMON) -O2 $(CLANG_WARNINGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
@@ -139,7 +134,9 @@ unit: $(addprefix $(BUILD)/unit/,$(UNIT_TESTS)) ## Run the unit tests (ASan, UBS
 
 guest-programs: $(addprefix $(BUILD)/guest/,$(GUEST_PROGRAMS))
 fuzzers: $(addprefix $(BUILD)/fuzzers/,$(FUZZERS))
-clang: $(call objects,clang,$(VMM_SOURCES) $(INIT_SOURCES))
+
+# The fuzzers' objects are clang's, with all of its warnings: all sources are among them.
+clang: $(call objects,fuzz,$(VMM_SOURCES) $(INIT_SOURCES))
 
 fuzz: fuzzers ## Fuzz every target for FUZZ_SECONDS (default 60)
 	tests/run-fuzz $(FUZZ_SECONDS) $(addprefix $(BUILD)/fuzzers/,$(FUZZERS))

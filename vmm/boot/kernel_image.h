@@ -26,8 +26,8 @@ int kernel_image_map(const struct guest_memory *memory, int fd, const char *path
 uint64_t kernel_image_end(int fd);
 
 /*
- * Map the file @fd at the top of low memory, which may overlap the kernel (kernel_image_end()). Its address and size in bytes go to @ret_address and
- * @ret_size.
+ * Map the file @fd at the top of low memory, which may overlap the kernel (kernel_image_end()).
+ * Its address and size in bytes go to @ret_address and @ret_size.
  */
 int initramfs_map(const struct guest_memory *memory, int fd, const char *path, gpa_t *ret_address,
 		  uint64_t *ret_size, struct error *err);

@@ -20,5 +20,4 @@
  * Relocate the kernel that kernel_image_map() mapped from @fd by a random multiple of 2 MiB. A
  * kernel without the section stays where it is linked.
  */
-int kernel_relocate(const struct guest_memory *memory, int fd, const char *path,
-		    struct error *err);
+int kernel_relocate(const struct guest_memory *memory, int fd, const char *path, struct error *err);

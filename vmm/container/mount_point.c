@@ -49,6 +49,7 @@ static int make_path(int root_fd, const char *path, bool is_file, unsigned int n
  * A link @name below @parent_fd that leads nowhere: make what it leads to, as if its target had
  * been asked for. @directory is the path of the parent.
  */
+/* NOLINTNEXTLINE(misc-no-recursion): at most LINKS_MAX deep */
 static int follow_dangling(int root_fd, int parent_fd, const char *directory, const char *name,
 			   bool is_file, unsigned int nr_links)
 {
@@ -70,6 +71,7 @@ static int follow_dangling(int root_fd, int parent_fd, const char *directory, co
  * Open the first @len bytes of @path, a prefix that ends at a component's end, and make its last
  * component when it is missing; the prefix before exists.
  */
+/* NOLINTNEXTLINE(misc-no-recursion): at most LINKS_MAX deep */
 static int open_or_make(int root_fd, const char *path, size_t len, bool is_file,
 			unsigned int nr_links)
 {
@@ -101,6 +103,7 @@ static int open_or_make(int root_fd, const char *path, size_t len, bool is_file,
 }
 
 /* mount_point_make() without its checks. */
+/* NOLINTNEXTLINE(misc-no-recursion): at most LINKS_MAX deep */
 static int make_path(int root_fd, const char *path, bool is_file, unsigned int nr_links)
 {
 	size_t total = strlen(path);
