@@ -104,7 +104,7 @@ static int container_set_stdio(const struct container_state *state,
 static int container_close_others(const struct container_state *state,
 				  const struct container_start *start, struct failure *err)
 {
-	const int kept_fds[] = {start->report_fd, start->gate_fd, state->terminal.master_fd};
+	const int kept_fds[] = { start->report_fd, start->gate_fd, state->terminal.master_fd };
 	unsigned int first = 3;
 
 	/* From one kept descriptor to the next higher one. */
@@ -184,8 +184,8 @@ static void container_exec(const struct container_state *state, const struct pla
 
 void container_run(const struct container_start *start)
 {
-	struct container_report report = {.terminal_fd = -1};
-	struct container_state state = {.terminal = {.master_fd = -1, .slave_fd = -1}};
+	struct container_report report = { .terminal_fd = -1 };
+	struct container_state state = { .terminal = { .master_fd = -1, .slave_fd = -1 } };
 	int r = container_build(&state, start, &report.failure);
 
 	if (!r)

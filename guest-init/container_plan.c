@@ -110,9 +110,9 @@ static const struct {
 	const char *name;
 	int flag;
 } namespaces[] = {
-	{"pid", CLONE_NEWPID},	 {"mount", CLONE_NEWNS},      {"ipc", CLONE_NEWIPC},
-	{"uts", CLONE_NEWUTS},	 {"cgroup", CLONE_NEWCGROUP}, {"network", CLONE_NEWNET},
-	{"time", CLONE_NEWTIME},
+	{ "pid", CLONE_NEWPID },   { "mount", CLONE_NEWNS },	  { "ipc", CLONE_NEWIPC },
+	{ "uts", CLONE_NEWUTS },   { "cgroup", CLONE_NEWCGROUP }, { "network", CLONE_NEWNET },
+	{ "time", CLONE_NEWTIME },
 };
 
 /*
@@ -124,7 +124,7 @@ static char *plan_string(const json_t *value)
 	const union {
 		const char *constant;
 		char *variable;
-	} string = {.constant = json_string_value(value)};
+	} string = { .constant = json_string_value(value) };
 
 	return string.variable;
 }
@@ -331,7 +331,7 @@ static int plan_namespace_flag(const char *name, struct failure *err)
 
 static int plan_read_namespaces(struct container_plan *plan, struct failure *err)
 {
-	struct plan_strings names = {NULL, 0};
+	struct plan_strings names = { NULL, 0 };
 	int r = plan_read_strings(json_object_get(plan->message, "namespaces"), "namespaces",
 				  &names, err);
 

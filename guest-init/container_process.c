@@ -63,9 +63,9 @@ int container_process_create(struct container_process *process, const struct con
 			     const struct container_places *places, const int stdio_fds[3],
 			     int *ret_terminal_fd, struct failure *err)
 {
-	struct container_start start = {.plan = plan, .places = *places};
-	int report[2] = {-1, -1};
-	int gate[2] = {-1, -1};
+	struct container_start start = { .plan = plan, .places = *places };
+	int report[2] = { -1, -1 };
+	int gate[2] = { -1, -1 };
 	int pid_fd = -1;
 	int r;
 
@@ -115,8 +115,8 @@ int container_process_start(struct container_process *process, struct failure *e
 
 static bool signal_ends_a_program(int signal)
 {
-	static const int harmless[] = {SIGCHLD, SIGURG,	 SIGWINCH, SIGCONT,
-				       SIGSTOP, SIGTSTP, SIGTTIN,  SIGTTOU};
+	static const int harmless[] = { SIGCHLD, SIGURG,  SIGWINCH, SIGCONT,
+					SIGSTOP, SIGTSTP, SIGTTIN,  SIGTTOU };
 
 	for (size_t i = 0; i < ARRAY_SIZE(harmless); i++)
 		if (signal == harmless[i])

@@ -14,8 +14,8 @@
 
 #include "guest-init/scope.h"
 
-#define TREE_ROUNDS_MAX	 256u /* directories created and links followed for one path */
-#define TREE_RETRIES_MAX 64u  /* openat2(2) gives up when the tree is renamed under it */
+#define TREE_ROUNDS_MAX 256u /* directories created and links followed for one path */
+#define TREE_RETRIES_MAX 64u /* openat2(2) gives up when the tree is renamed under it */
 
 int container_tree_open(int root_fd, const char *path, int flags)
 {

@@ -12,7 +12,7 @@
 #include "guest-init/scope.h"
 
 #define COPY_UP_DEPTH_MAX 64 /* each level holds two descriptors and a stack frame */
-#define COPY_UP_CHUNK	  ((size_t)1 << 20)
+#define COPY_UP_CHUNK ((size_t)1 << 20)
 
 static void dir_close(DIR **dir)
 {
@@ -55,6 +55,7 @@ static int copy_up_link(int from_dir, int to_dir, const char *name)
 	return symlinkat(target, to_dir, name) ? -errno : 0;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): at most COPY_UP_DEPTH_MAX deep */
 static int copy_up_subdirectory(int from_dir, int to_dir, const char *name, unsigned int depth,
 				struct failure *err)
 {
@@ -75,7 +76,7 @@ static int copy_up_subdirectory(int from_dir, int to_dir, const char *name, unsi
 /* Owner first: changing it clears set-user-id bits of the mode. */
 static int copy_up_attributes(int to_dir, const char *name, const struct stat *st)
 {
-	const struct timespec times[] = {st->st_atim, st->st_mtim};
+	const struct timespec times[] = { st->st_atim, st->st_mtim };
 
 	if (fchownat(to_dir, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW))
 		return -errno;
@@ -84,6 +85,7 @@ static int copy_up_attributes(int to_dir, const char *name, const struct stat *s
 	return utimensat(to_dir, name, times, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): at most COPY_UP_DEPTH_MAX deep */
 static int copy_up_entry(int from_dir, int to_dir, const char *name, unsigned int depth,
 			 struct failure *err)
 {
@@ -110,6 +112,7 @@ static int copy_up_entry(int from_dir, int to_dir, const char *name, unsigned in
 	return r ? failure_set(err, -r, "copy owner and mode of %s", name) : 0;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): at most COPY_UP_DEPTH_MAX deep */
 static int copy_up_directory(int from_fd, int to_fd, unsigned int depth, struct failure *err)
 {
 	__attribute__((cleanup(dir_close))) DIR *dir = NULL;

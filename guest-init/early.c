@@ -77,7 +77,7 @@ int early_mix_entropy(const char *entropy, struct failure *err)
 {
 	AUTO_CLOSE int fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
 	size_t size = strlen(entropy) / 2;
-	struct entropy_pool pool = {.nr_bits = (int)(size * 8), .size = (int)size};
+	struct entropy_pool pool = { .nr_bits = (int)(size * 8), .size = (int)size };
 
 	if (strlen(entropy) % 2 || size > sizeof(pool.bytes))
 		return failure_invalid(err, "entropy of %zu digits", strlen(entropy));

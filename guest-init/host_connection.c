@@ -2,10 +2,9 @@
 #include "guest-init/host_connection.h"
 
 #include <errno.h>
+#include <linux/vm_sockets.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-
-#include <linux/vm_sockets.h>
 
 #include "guest-init/scope.h"
 

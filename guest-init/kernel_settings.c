@@ -70,7 +70,7 @@ static int settings_apply_sysctls(const struct container_plan *plan, struct fail
 static int settings_enable_loopback(struct failure *err)
 {
 	AUTO_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
 
 	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request))
 		return failure_set(err, errno, "enable the loopback interface");

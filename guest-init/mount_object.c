@@ -16,15 +16,15 @@ static const struct {
 	uint64_t set;  /* MOUNT_ATTR_… */
 	uint64_t mask; /* all attributes that @set is one choice of */
 } mount_attributes[] = {
-	{MS_RDONLY, MOUNT_ATTR_RDONLY, MOUNT_ATTR_RDONLY},
-	{MS_NOSUID, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NOSUID},
-	{MS_NODEV, MOUNT_ATTR_NODEV, MOUNT_ATTR_NODEV},
-	{MS_NOEXEC, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOEXEC},
-	{MS_NODIRATIME, MOUNT_ATTR_NODIRATIME, MOUNT_ATTR_NODIRATIME},
-	{MOUNT_FLAG_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW},
-	{MS_RELATIME, MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME},
-	{MS_NOATIME, MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME},
-	{MS_STRICTATIME, MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME},
+	{ MS_RDONLY, MOUNT_ATTR_RDONLY, MOUNT_ATTR_RDONLY },
+	{ MS_NOSUID, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NOSUID },
+	{ MS_NODEV, MOUNT_ATTR_NODEV, MOUNT_ATTR_NODEV },
+	{ MS_NOEXEC, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOEXEC },
+	{ MS_NODIRATIME, MOUNT_ATTR_NODIRATIME, MOUNT_ATTR_NODIRATIME },
+	{ MOUNT_FLAG_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW },
+	{ MS_RELATIME, MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME },
+	{ MS_NOATIME, MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME },
+	{ MS_STRICTATIME, MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME },
 };
 
 /* Flags of mount(2) that are parameters of the file system. */
@@ -32,10 +32,10 @@ static const struct {
 	uint64_t flag;
 	const char *name;
 } file_system_flags[] = {
-	{MS_SYNCHRONOUS, "sync"},
-	{MS_DIRSYNC, "dirsync"},
-	{MS_MANDLOCK, "mand"},
-	{MS_LAZYTIME, "lazytime"},
+	{ MS_SYNCHRONOUS, "sync" },
+	{ MS_DIRSYNC, "dirsync" },
+	{ MS_MANDLOCK, "mand" },
+	{ MS_LAZYTIME, "lazytime" },
 };
 
 /* The kernel's own words about @fs_fd ("e tmpfs: Bad value for 'size'"), else the errno text. */
@@ -124,7 +124,7 @@ int mount_object_clone(int fd, bool is_recursive)
 int mount_object_set_flags(int mount_fd, uint64_t flags, uint64_t clear_flags, bool is_recursive)
 {
 	unsigned int at_flags = AT_EMPTY_PATH;
-	struct mount_attr attr = {.attr_set = 0};
+	struct mount_attr attr = { .attr_set = 0 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(mount_attributes); i++) {
 		if ((flags | clear_flags) & mount_attributes[i].flag)
@@ -142,7 +142,7 @@ int mount_object_set_flags(int mount_fd, uint64_t flags, uint64_t clear_flags, b
 int mount_object_set_propagation(int mount_fd, uint64_t propagation)
 {
 	unsigned int at_flags = AT_EMPTY_PATH;
-	struct mount_attr attr = {.propagation = propagation & ~(uint64_t)MS_REC};
+	struct mount_attr attr = { .propagation = propagation & ~(uint64_t)MS_REC };
 
 	if (!propagation)
 		return 0;

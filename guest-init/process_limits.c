@@ -11,8 +11,8 @@
 #include "guest-init/kernel_settings.h"
 #include "guest-init/scope.h"
 
-#define NR_OPEN_DEFAULT 1048576u    /* fs.nr_open of a kernel that just booted */
-#define NR_OPEN_MAX	2147483584u /* the kernel's bound for it */
+#define NR_OPEN_DEFAULT 1048576u /* fs.nr_open of a kernel that just booted */
+#define NR_OPEN_MAX 2147483584u	 /* the kernel's bound for it */
 
 static int limits_set_oom_score(int32_t score)
 {
@@ -58,7 +58,7 @@ int process_limits_apply(const struct plan_process *process, struct failure *err
 {
 	for (size_t i = 0; i < process->nr_rlimits; i++) {
 		const struct plan_rlimit *limit = &process->rlimits[i];
-		const struct rlimit rlimit = {.rlim_cur = limit->soft, .rlim_max = limit->hard};
+		const struct rlimit rlimit = { .rlim_cur = limit->soft, .rlim_max = limit->hard };
 
 		if (setrlimit((__rlimit_resource_t)limit->resource, &rlimit))
 			return failure_set(err, errno, "process.rlimits[%zu]: resource %u", i,

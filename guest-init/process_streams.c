@@ -69,7 +69,7 @@ int process_streams_open(struct process_streams *streams, uint32_t id,
 
 static int streams_watch(int epoll_fd, int fd, uint32_t events, uint32_t data)
 {
-	struct epoll_event event = {.events = events | EPOLLET, .data = {.u32 = data}};
+	struct epoll_event event = { .events = events | EPOLLET, .data = { .u32 = data } };
 
 	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }

@@ -55,7 +55,7 @@
 #define PROTOCOL_VERSION 1
 #define PROTOCOL_PORT_CONTROL 1024u
 #define PROTOCOL_PORT_STREAMS 65536u
-#define PROTOCOL_JSON_MAX (8u * 1024 * 1024) /* bytes of one host -> guest message */
+#define PROTOCOL_JSON_MAX (8u << 20) /* bytes of one host -> guest message */
 #define PROTOCOL_TEXT_SIZE 1008
 #define PROTOCOL_PROCESSES_MAX 256u
 
@@ -77,10 +77,10 @@ enum protocol_frame_type {
 
 /* Guest to host. Little-endian, as both sides are. */
 struct protocol_frame {
-	uint32_t type;	    /* enum protocol_frame_type */
-	uint32_t process;   /* 0: the container's first process */
+	uint32_t type;	  /* enum protocol_frame_type */
+	uint32_t process; /* 0: the container's first process */
 	uint32_t code;
-	uint32_t is_signal; /* 0 or 1 */
+	uint32_t is_signal;	       /* 0 or 1 */
 	char text[PROTOCOL_TEXT_SIZE]; /* NUL-terminated; the host checks */
 };
 _Static_assert(sizeof(struct protocol_frame) == 1024, "frames have a fixed size");

@@ -35,4 +35,4 @@ static inline void pointer_free(void *pointer)
 }
 
 #define AUTO_CLOSE __attribute__((cleanup(fd_close)))
-#define AUTO_FREE  __attribute__((cleanup(pointer_free)))
+#define AUTO_FREE __attribute__((cleanup(pointer_free)))

@@ -4,7 +4,7 @@
 
 #include "guest-init/failure.h"
 
-#define SHARED_TREE_TAG	 "root"
+#define SHARED_TREE_TAG "root"
 #define SHARED_TREE_PATH "/tree"
 #define SHARED_TREE_ROOT "/container" /* where a container's root is built from the tree */
 

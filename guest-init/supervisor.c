@@ -36,7 +36,7 @@
  */
 enum supervisor_state { WAITING, CREATED, RUNNING, ENDING, ENDED };
 
-#define EVENTS_MAX	16
+#define EVENTS_MAX 16
 #define KILL_TIMEOUT_MS 10000 /* for processes that do not die, which is the kernel's fault */
 
 enum { EVENT_SIGNAL, EVENT_CONTROL, EVENT_STREAMS };
@@ -65,7 +65,7 @@ static int64_t supervisor_now_ms(void)
 static int supervisor_create_container(struct supervisor *supervisor,
 				       const struct container_plan *plan, struct failure *err)
 {
-	const struct container_places places = {SHARED_TREE_PATH, SHARED_TREE_ROOT};
+	const struct container_places places = { SHARED_TREE_PATH, SHARED_TREE_ROOT };
 	struct process_streams *streams = &supervisor->streams;
 	int terminal_fd = -1;
 	int r = early_mix_entropy(plan->entropy, err);
@@ -142,10 +142,10 @@ static const struct {
 	const char *type;
 	int (*handle)(struct supervisor *supervisor, json_t *message, struct failure *err);
 } message_types[] = {
-	{"create", supervisor_on_create},
-	{"start", supervisor_on_start},
-	{"signal", supervisor_on_signal},
-	{"resize", supervisor_on_resize},
+	{ "create", supervisor_on_create },
+	{ "start", supervisor_on_start },
+	{ "signal", supervisor_on_signal },
+	{ "resize", supervisor_on_resize },
 };
 
 static int supervisor_dispatch(struct supervisor *supervisor, json_t *message, struct failure *err)
@@ -163,7 +163,7 @@ static int supervisor_dispatch(struct supervisor *supervisor, json_t *message, s
 static int supervisor_on_control(struct supervisor *supervisor, struct failure *err)
 {
 	for (;;) {
-		struct failure reason = {.code = 0};
+		struct failure reason = { .code = 0 };
 		json_t *message;
 		int r = control_channel_receive(&supervisor->channel, &message, err);
 
@@ -271,7 +271,7 @@ static int supervisor_loop(struct supervisor *supervisor, struct failure *err)
 
 static int supervisor_watch(const struct supervisor *supervisor, int fd, uint32_t data)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data = {.u32 = data}};
+	struct epoll_event event = { .events = EPOLLIN, .data = { .u32 = data } };
 
 	return epoll_ctl(supervisor->epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }

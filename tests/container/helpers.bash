@@ -150,6 +150,7 @@ nothing_is_left()
 # has_line TEXT: one line of $output is exactly that.
 has_line()
 {
+	# shellcheck disable=SC2154 # $output is set by bats and by tests
 	grep -qFx -- "$1" <<< "$output" || { echo "no line '$1' in:"; echo "$output"; return 1; }
 }
 

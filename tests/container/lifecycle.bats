@@ -32,7 +32,7 @@ has_state()
 		{ echo "not $2, pid $3: $output"; return 1; }
 }
 
-# Each line of the output of NAME's workload that is exactly TEXT, counted.
+# has_printed NAME TEXT: one line of the workload's output is exactly that.
 has_printed()
 {
 	grep -qFx -- "$2" "$BATS_TEST_TMPDIR/$1.out"
@@ -45,13 +45,14 @@ is_container_of()
 	tr '\0' '\n' < "/proc/$2/cmdline" | grep -qFx -- "$1"
 }
 
-LOOP='while :; do sleep 0.1; done'
+# For a shell that waits for signals. Programs that end only to be started again cost much in a VM.
+IDLE='sleep 1000 & while :; do wait; done'
 
 @test "created, running, stopped, deleted; and what is refused in between" {
 	local tmp=$BATS_TEST_TMPDIR pid row
 
 	bundle life '.annotations = {"org.example.key": "a \"value\""}' \
-		sh -c "trap 'echo ends; exit 9' TERM; echo runs; $LOOP"
+		sh -c "trap 'echo ends; exit 9' TERM; echo runs; $IDLE"
 	create life --pid-file "$tmp/pid"
 	pid=$(< "$tmp/pid")
 	[[ $pid =~ ^[1-9][0-9]*$ ]]
@@ -141,13 +142,14 @@ LOOP='while :; do sleep 0.1; done'
 	[ ! -s killed.out ]
 }
 
+# engine NAME [OPTION...]
 engine()
 {
 	local name=$1
 
 	shift
-	timeout --kill-after=10 "$TIME_LIMIT" "$BATS_TEST_DIRNAME/engine" \
-		"$BATS_TEST_TMPDIR/$name" "$@" "$BULKHEAD" --root "$STATE" < /dev/null
+	timeout --kill-after=10 "$TIME_LIMIT" "$BATS_TEST_DIRNAME/engine" "$@" \
+		"$BATS_TEST_TMPDIR/$name" "$BULKHEAD" --root "$STATE" < /dev/null
 }
 
 ends_with()
@@ -184,8 +186,8 @@ arrives()
 @test "signals by name, by number, in any case" {
 	local signal
 
-	bundle signals . sh -c 'for s in HUP INT QUIT USR1 USR2 ALRM CONT WINCH 36 64; do
-		trap "echo got $s" $s; done; echo ready; while :; do sleep 0.1; done'
+	bundle signals . sh -c "for s in HUP INT QUIT USR1 USR2 ALRM CONT WINCH 36 64; do
+		trap \"echo got \$s\" \$s; done; echo ready; $IDLE"
 	create signals
 	bulkhead start signals
 	wait_until 20 has_printed signals ready
@@ -209,7 +211,7 @@ arrives()
 @test "run --detach returns at once, run --keep keeps what ended" {
 	local tmp=$BATS_TEST_TMPDIR status=0
 
-	bundle detached . sh -c "echo runs; $LOOP"
+	bundle detached . sh -c "echo runs; $IDLE"
 	bundle kept . sh -c 'exit 5'
 	run_bundle detached --detach --pid-file "$tmp/pid" > "$tmp/detached.out" 2>&1 \
 		< /dev/null 3>&- &
@@ -228,10 +230,12 @@ arrives()
 
 @test "a terminal is handed to the engine, which gives it sizes and input" {
 	bundle tty '.process.terminal = true | .process.consoleSize = {height: 25, width: 91}' \
-		sh -c 'stty size; tty; trap resized=1 WINCH; echo ready
-			until [ "$resized" ]; do sleep 0.1; done; stty size
+		sh -c 'stty size; tty; trap resized=1 WINCH; sleep 1000 & echo ready
+			until [ "$resized" ]; do wait; done; stty size
 			read -r line; echo "line: $line"; echo error >&2; exit 3'
-	run -3 engine tty --console
+	run engine tty --console
+	echo "$output"
+	[ "$status" -eq 3 ]
 	[ "$(tr -d '\r' <<< "$output" | grep -vx typed)" = "25 91
 /dev/pts/0
 ready

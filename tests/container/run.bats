@@ -108,7 +108,7 @@ cannot_run()
 {
 	local name ours theirs status=0
 
-	name=bad-$(tr -cd a-z <<< "$1")
+	name=bad-$(tr -cd '[:lower:]' <<< "$1")
 	bundle "$name" . "$1"
 	theirs=$(reference run --bundle "$BATS_TEST_TMPDIR/$name" "$name" 2>&1 < /dev/null) || :
 	ours=$(run_bundle "$name" 2>&1 < /dev/null) || status=$?
@@ -116,7 +116,8 @@ cannot_run()
 	is_one_line_with "unable to start container process: exec: \"$1\": " "$ours"
 	# What stands before is about the runtime, quotes around it are its log format.
 	theirs=$(sed -n 's/.*unable to start container process: //p' <<< "$theirs" | tr -d '\\"')
-	ours=$(sed 's/.*unable to start container process: //' <<< "$ours" | tr -d '"')
+	ours=${ours##*unable to start container process: }
+	ours=${ours//\"/}
 	[ "$ours" = "$theirs" ] || { echo "ours: $ours; theirs: $theirs"; return 1; }
 }
 

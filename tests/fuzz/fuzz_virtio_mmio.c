@@ -54,7 +54,8 @@ static void check_device(void)
 		BUG_ON(queue->size > device.queue_size_max);
 		if (!queue->is_active)
 			continue;
-		BUG_ON(!queue->is_ready || status != 15 || device.status & VIRTIO_CONFIG_S_NEEDS_RESET);
+		BUG_ON(!queue->is_ready || status != 15 ||
+		       device.status & VIRTIO_CONFIG_S_NEEDS_RESET);
 		BUG_ON(virtqueue_activate(&copy, &driver.memory, false) < 0);
 		BUG_ON(copy.descriptors != queue->descriptors ||
 		       copy.available != queue->available || copy.used != queue->used);

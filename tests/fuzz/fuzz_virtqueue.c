@@ -24,8 +24,8 @@ static void check_segment(const struct iovec *segment)
 	for (unsigned int i = 0; i < driver.memory.nr_regions; i++) {
 		const struct guest_memory_region *region = &driver.memory.regions[i];
 
-		if (start >= region->host && range_fits((uint64_t)(start - region->host),
-							segment->iov_len, region->size))
+		if (start >= region->host &&
+		    range_fits((uint64_t)(start - region->host), segment->iov_len, region->size))
 			return;
 	}
 	abort(); /* not in RAM */

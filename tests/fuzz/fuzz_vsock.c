@@ -118,10 +118,12 @@ static void on_closed(void *context)
 static void send_packet(void)
 {
 	static const uint16_t operations[] = {
-		VSOCK_OP_REQUEST,	 VSOCK_OP_REQUEST,	  VSOCK_OP_RW,
-		VSOCK_OP_RW,		 VSOCK_OP_RW,		  VSOCK_OP_RW,
-		VSOCK_OP_SHUTDOWN,	 VSOCK_OP_CREDIT_REQUEST, VSOCK_OP_RST,
-		VSOCK_OP_CREDIT_UPDATE, VSOCK_OP_RESPONSE,	  UINT16_MAX,
+		VSOCK_OP_REQUEST,  VSOCK_OP_REQUEST,
+		VSOCK_OP_RW,	   VSOCK_OP_RW,
+		VSOCK_OP_RW,	   VSOCK_OP_RW,
+		VSOCK_OP_SHUTDOWN, VSOCK_OP_CREDIT_REQUEST,
+		VSOCK_OP_RST,	   VSOCK_OP_CREDIT_UPDATE,
+		VSOCK_OP_RESPONSE, UINT16_MAX,
 	};
 	uint8_t who = fake_program_byte(&program);
 	struct vsock_header header = {
@@ -165,8 +167,8 @@ static void offer_buffers(unsigned int nr)
 
 	while (fake_driver_take_used(&driver, VSOCK_QUEUE_RX, &id, &len))
 		continue;
-	nr = (unsigned int)min_u64(nr, (uint16_t)(queue->used_index + queue->size -
-						  queue->available_index));
+	nr = (unsigned int)min_u64(
+		nr, (uint16_t)(queue->used_index + queue->size - queue->available_index));
 	for (unsigned int i = 0; i < nr; i++) {
 		struct fake_buffer buffer = { .gpa = RX_BUFFERS + RX_ROOM * i, .len = RX_ROOM };
 

@@ -230,7 +230,8 @@ print("exit reason", struct.unpack_from("I", state, 8)[0])'
 		for storage in docker containers bulkhead-scratch; do
 			cd "/var/lib/$storage"
 			mkdir lower upper work merged
-			mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work overlay merged
+			mount -t overlay overlay merged \
+				-o lowerdir=lower,upperdir=upper,workdir=work
 			umount merged
 			rmdir lower upper work/work work merged
 		done

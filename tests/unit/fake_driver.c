@@ -227,7 +227,8 @@ void fake_driver_set_descriptor(struct fake_driver *driver, unsigned int queue, 
 				uint64_t gpa, uint32_t len, uint16_t flags, uint16_t next)
 {
 	uint64_t at = driver->queues[queue].descriptors + sizeof(struct vring_desc) * index;
-	uint64_t *words = guest_memory_range(&driver->memory, (gpa_t){ at }, sizeof(struct vring_desc));
+	uint64_t *words =
+		guest_memory_range(&driver->memory, (gpa_t){ at }, sizeof(struct vring_desc));
 
 	if (!words)
 		return;

@@ -86,8 +86,8 @@ uint64_t fake_program_address(struct fake_program *program, uint64_t len)
 
 void fake_program_place_queue(struct fake_program *program, struct fake_queue *queue)
 {
-	uint64_t end = fake_program_byte(program) % 2 ? FAKE_LOW_SIZE :
-							GUEST_MEMORY_HIGH_BASE + FAKE_HIGH_SIZE;
+	uint64_t end = fake_program_byte(program) % 2 ? FAKE_LOW_SIZE
+						      : GUEST_MEMORY_HIGH_BASE + FAKE_HIGH_SIZE;
 	uint16_t size = (uint16_t)(1U << (fake_program_byte(program) % 10));
 
 	queue->size = size;

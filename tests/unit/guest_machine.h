@@ -32,7 +32,7 @@
 #include "guest-init/supervisor.h"
 #include "tests/unit/tap.h"
 
-#define BUSYBOX	    "/bin/busybox"
+#define BUSYBOX "/bin/busybox"
 #define OUTPUT_SIZE 4096
 
 /* One machine under test: the host's ends of its connections. */
@@ -44,9 +44,8 @@ struct machine {
 	struct protocol_frame frame; /* the last one received */
 };
 
-static int guest_stream_fds[PROTOCOL_NR_STREAMS]; /* the guest's ends */
-static char machine_directory[] =
-	"/tmp/test-guest-XXXXXX"; /* where the machine's root is mounted */
+static int guest_stream_fds[PROTOCOL_NR_STREAMS];	    /* the guest's ends */
+static char machine_directory[] = "/tmp/test-guest-XXXXXX"; /* where the root is mounted */
 
 /* --- what a guest has and the test replaces ------------------------------------------------- */
 
@@ -102,14 +101,15 @@ static inline void copy_program(const char *from, const char *to)
 
 static inline void make_image(void)
 {
-	static const char *const directories[] = {
-		"tree",	    "container",    "proc",	 "dev",		 "tree/bin",
-		"tree/etc", "tree/private", "tree/data", "tree/dev",	 "tree/dev/shm",
-		"tree/opt", "tree/opt/sub", "tree/home", "tree/volatile"};
-	static const char *const applets[] = {"sh",    "id",   "cat",	   "grep",     "ls",
-					      "mount", "stat", "readlink", "hostname", "stty",
-					      "sleep", "wc",   "head",	   "kill",     "test",
-					      "tty",   "ps",   "touch",	   "ip"};
+	static const char *const directories[] = { "tree",	   "container",	   "proc",
+						   "dev",	   "tree/bin",	   "tree/etc",
+						   "tree/private", "tree/data",	   "tree/dev",
+						   "tree/dev/shm", "tree/opt",	   "tree/opt/sub",
+						   "tree/home",	   "tree/volatile" };
+	static const char *const applets[] = { "sh",	"id",	"cat",	    "grep",	"ls",
+					       "mount", "stat", "readlink", "hostname", "stty",
+					       "sleep", "wc",	"head",	    "kill",	"test",
+					       "tty",	"ps",	"touch",    "ip" };
 
 	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
 		must(!mkdir(directories[i], 0755), directories[i]);
@@ -138,7 +138,7 @@ static inline void make_image(void)
 
 static inline _Noreturn void run_machine(int control_fd)
 {
-	struct failure err = {.text = ""};
+	struct failure err = { .text = "" };
 
 	must(!mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "private");
 	must(!mount("machine", machine_directory, "tmpfs", 0, NULL), "tmpfs");
@@ -230,6 +230,22 @@ static inline void machine_read_output(struct machine *machine, enum protocol_st
 			 sizeof(machine->output) - 1 - len)) > 0)
 		len += (size_t)n;
 	machine->output[len] = 0;
+}
+
+/* Read the stream up to @text, or until its end, which is false. */
+static inline bool machine_read_until(struct machine *machine, enum protocol_stream stream,
+				      const char *text)
+{
+	size_t len = 0;
+
+	while (len < sizeof(machine->output) - 1 &&
+	       read(machine->stream_fds[stream], machine->output + len, 1) == 1) {
+		machine->output[++len] = 0;
+		if (len >= strlen(text) && !strcmp(machine->output + len - strlen(text), text))
+			return true;
+	}
+	machine->output[len] = 0;
+	return false;
 }
 
 static inline void machine_close_stream(struct machine *machine, enum protocol_stream stream)

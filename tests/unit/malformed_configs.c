@@ -17,27 +17,27 @@
 #define DEPTH 100000
 
 static const char good[] =
-    "{'ociVersion': '1.0.2',"
-    " 'process': {'terminal': false, 'user': {'uid': 0, 'gid': 0}, 'args': ['true'],"
-    "  'env': ['PATH=/bin'], 'cwd': '/',"
-    "  'capabilities': {'bounding': ['CAP_KILL'], 'effective': ['CAP_KILL']},"
-    "  'rlimits': [{'type': 'RLIMIT_NOFILE', 'soft': 1024, 'hard': 1024}]},"
-    " 'root': {'path': 'rootfs'},"
-    " 'hostname': 'box',"
-    " 'mounts': [{'destination': '/proc', 'type': 'proc', 'source': 'proc'}],"
-    " 'linux': {'namespaces': [{'type': 'pid'}, {'type': 'network'}, {'type': 'mount'},"
-    "   {'type': 'ipc'}, {'type': 'uts'}]}}";
+	"{'ociVersion': '1.0.2',"
+	" 'process': {'terminal': false, 'user': {'uid': 0, 'gid': 0}, 'args': ['true'],"
+	"  'env': ['PATH=/bin'], 'cwd': '/',"
+	"  'capabilities': {'bounding': ['CAP_KILL'], 'effective': ['CAP_KILL']},"
+	"  'rlimits': [{'type': 'RLIMIT_NOFILE', 'soft': 1024, 'hard': 1024}]},"
+	" 'root': {'path': 'rootfs'},"
+	" 'hostname': 'box',"
+	" 'mounts': [{'destination': '/proc', 'type': 'proc', 'source': 'proc'}],"
+	" 'linux': {'namespaces': [{'type': 'pid'}, {'type': 'network'}, {'type': 'mount'},"
+	"   {'type': 'ipc'}, {'type': 'uts'}]}}";
 
-#define NS(more)	  "{'linux':{'namespaces':[{'type':'network'}" more "]}}"
-#define PROCESS(member)	  "{'process':{" member "}}"
-#define RLIMIT(text)	  "{'process':{'rlimits':[{'type':'RLIMIT_CORE','soft':0,'hard':0}," text "]}}"
-#define MOUNT(members)	  "{'mounts':[{'destination':'/a','type':'tmpfs'},{" members "}]}"
-#define BIND(members)	  MOUNT("'destination':'/b','type':'bind'" members)
-#define LINUX(member)	  "{'linux':{" member "}}"
+#define NS(more) "{'linux':{'namespaces':[{'type':'network'}" more "]}}"
+#define PROCESS(member) "{'process':{" member "}}"
+#define RLIMIT(text) "{'process':{'rlimits':[{'type':'RLIMIT_CORE','soft':0,'hard':0}," text "]}}"
+#define MOUNT(members) "{'mounts':[{'destination':'/a','type':'tmpfs'},{" members "}]}"
+#define BIND(members) MOUNT("'destination':'/b','type':'bind'" members)
+#define LINUX(member) "{'linux':{" member "}}"
 #define RESOURCES(member) "{'linux':{'resources':{" member "}}}"
-#define DEVICE(members)	  "{'linux':{'devices':[{" members "}]}}"
-#define X16		  "xxxxxxxxxxxxxxxx"
-#define X64		  X16 X16 X16 X16
+#define DEVICE(members) "{'linux':{'devices':[{" members "}]}}"
+#define X16 "xxxxxxxxxxxxxxxx"
+#define X64 X16 X16 X16 X16
 
 #define FIELD(change, expect)                                                                      \
 	{                                                                                          \
@@ -330,10 +330,10 @@ static json_t *restore_integers(json_t *value)
 	json_t *member;
 	size_t index;
 
-	json_object_foreach(value, name, member)(void)
-	    json_object_set_new_nocheck(value, name, restore_integers(member));
-	json_array_foreach(value, index, member)(void)
-	    json_array_set_new(value, index, restore_integers(member));
+	json_object_foreach (value, name, member)
+		(void)json_object_set_new_nocheck(value, name, restore_integers(member));
+	json_array_foreach (value, index, member)
+		(void)json_array_set_new(value, index, restore_integers(member));
 	if (json_is_real(value) && json_real_value(value) > -0x1p62 &&
 	    json_real_value(value) < 0x1p62 &&
 	    (double)(json_int_t)json_real_value(value) == json_real_value(value))

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is kept of a console without end, what is shown of it, and how much is mirrored. */
-#include "vmm/backend/boot_log.h"
-
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "tests/unit/tap.h"
+#include "vmm/backend/boot_log.h"
 
 static struct boot_log boot_log;
 static char text[BOOT_LOG_SIZE + 1];
@@ -63,8 +62,8 @@ static void test_only_printable_text(void)
 	len = boot_log_tail(&boot_log, 100, text, sizeof(text));
 	is_int(len, 255); /* all but the carriage return */
 	for (size_t i = 0; i < len; i++)
-		is_clean &= (text[i] >= 0x20 && text[i] < 0x7f) || text[i] == '\n' ||
-			    text[i] == '\t';
+		is_clean &=
+			(text[i] >= 0x20 && text[i] < 0x7f) || text[i] == '\n' || text[i] == '\t';
 	ok(is_clean);
 	append("\n\033[31mred\r\n");
 	(void)boot_log_tail(&boot_log, 1, text, sizeof(text));

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which device answers: order, overlaps, and accesses that straddle an end. */
-#include "vmm/bus/bus.h"
-
 #include <errno.h>
 
 #include "tests/unit/tap.h"
+#include "vmm/bus/bus.h"
 
 /* A device that remembers its last access and answers reads with 0xab. */
 struct recorder {

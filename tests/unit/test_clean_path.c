@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/oci/clean_path.h"
-
 #include <stdlib.h>
 
 #include "tests/unit/tap.h"
 #include "vmm/base/checked_math.h"
+#include "vmm/oci/clean_path.h"
 
 int main(void)
 {

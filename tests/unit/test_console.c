@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The console device: output reaches the boot log, input never comes, work is bounded. */
-#include "vmm/virtio/console.h"
-
 #include <linux/virtio_mmio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "tests/unit/fake_driver.h"
 #include "tests/unit/tap.h"
+#include "vmm/virtio/console.h"
 
 #define RECEIVE 0
 #define TRANSMIT 1
@@ -23,8 +22,8 @@ static void set_up(void)
 
 	fake_driver_init(&driver);
 	boot_log_init(&boot_log, -1, 0);
-	is_int(console_init(&console, &boot_log, &driver.memory, &driver.loop,
-			    driver.interrupt_fd, &err),
+	is_int(console_init(&console, &boot_log, &driver.memory, &driver.loop, driver.interrupt_fd,
+			    &err),
 	       0);
 	driver.device = &console.device;
 	ok(fake_driver_start(&driver));

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a good config.json becomes. What is refused: test_malformed_configs. */
-#include "vmm/oci/container_config.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
@@ -15,6 +13,7 @@
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
 #include "vmm/base/file_io.h"
+#include "vmm/oci/container_config.h"
 
 static struct error err;
 
@@ -51,22 +50,22 @@ static void test_defaults(void)
 	is_int(config->process.rlimits[0].resource, RLIMIT_NOFILE);
 	ok(!config->process.has_terminal && !config->process.has_oom_score_adj);
 	is_int(config->namespaces, 1 << NAMESPACE_PID | 1 << NAMESPACE_NETWORK |
-				       1 << NAMESPACE_MOUNT | 1 << NAMESPACE_IPC |
-				       1 << NAMESPACE_UTS);
+					   1 << NAMESPACE_MOUNT | 1 << NAMESPACE_IPC |
+					   1 << NAMESPACE_UTS);
 	container_config_free(config);
 }
 
 static void test_process(void)
 {
 	struct container_config *config =
-	    parse("{'process':{'terminal':true,'consoleSize':{'height':25,'width':80},"
-		  "'args':['sh','-c','exit 3'],'env':['A=','PATH=/bin=x'],'cwd':'/tmp',"
-		  "'user':{'uid':4294967294,'gid':7,'additionalGids':[1,2],'umask':511},"
-		  "'capabilities':{'bounding':['CAP_CHOWN','cap_kill'],'effective':[],"
-		  " 'permitted':['CAP_SYS_ADMIN'],'ambient':['CAP_NET_RAW'],"
-		  " 'inheritable':['CAP_NO_SUCH','40']},"
-		  "'rlimits':[{'type':'RLIMIT_CORE','soft':0,'hard':18446744073709551615}],"
-		  "'oomScoreAdj':-1000,'noNewPrivileges':true}}");
+		parse("{'process':{'terminal':true,'consoleSize':{'height':25,'width':80},"
+		      "'args':['sh','-c','exit 3'],'env':['A=','PATH=/bin=x'],'cwd':'/tmp',"
+		      "'user':{'uid':4294967294,'gid':7,'additionalGids':[1,2],'umask':511},"
+		      "'capabilities':{'bounding':['CAP_CHOWN','cap_kill'],'effective':[],"
+		      " 'permitted':['CAP_SYS_ADMIN'],'ambient':['CAP_NET_RAW'],"
+		      " 'inheritable':['CAP_NO_SUCH','40']},"
+		      "'rlimits':[{'type':'RLIMIT_CORE','soft':0,'hard':18446744073709551615}],"
+		      "'oomScoreAdj':-1000,'noNewPrivileges':true}}");
 	struct container_process *process;
 
 	if (!config)
@@ -121,8 +120,8 @@ static void test_versions(void)
 static void test_unknown_members_are_ignored(void)
 {
 	struct container_config *config =
-	    parse("{'new':1,'process':{'new':{}},'linux':{'new':[1],"
-		  "'resources':{'new':5,'memory':{'new':1}}},'root':{'new':null}}");
+		parse("{'new':1,'process':{'new':{}},'linux':{'new':[1],"
+		      "'resources':{'new':5,'memory':{'new':1}}},'root':{'new':null}}");
 
 	is_int(config ? config->warnings.count : 1, 0);
 	container_config_free(config);
@@ -148,13 +147,13 @@ static void test_root(void)
 
 static void test_guest_mounts(void)
 {
-	struct container_config *config =
-	    parse("{'mounts':["
-		  "{'destination':'/tmp//x/','type':'tmpfs','source':'shm',"
-		  " 'options':['nosuid','noexec','strictatime','mode=755','size=64k','tmpcopyup',"
-		  "  'ro','rw','suid','rprivate','']},"
-		  "{'destination':'/c','type':'cgroup','options':['ro','rnodev']},"
-		  "{'destination':'rel/./dir','type':'proc'}]}");
+	struct container_config *config = parse(
+		"{'mounts':["
+		"{'destination':'/tmp//x/','type':'tmpfs','source':'shm',"
+		" 'options':['nosuid','noexec','strictatime','mode=755','size=64k','tmpcopyup',"
+		"  'ro','rw','suid','rprivate','']},"
+		"{'destination':'/c','type':'cgroup','options':['ro','rnodev']},"
+		"{'destination':'rel/./dir','type':'proc'}]}");
 	struct container_mount *mount;
 
 	if (!config)
@@ -185,11 +184,12 @@ static void test_guest_mounts(void)
 static void test_binds(void)
 {
 	struct container_config *config = parse(
-	    "{'mounts':["
-	    "{'destination':'/a','type':'bind','source':'/v/../w','options':['rbind','ro']},"
-	    "{'destination':'/b','source':'v','options':['bind','rro','rprivate']},"
-	    "{'destination':'/c','type':'none','source':'../v','options':['rbind','rro','rrw']},"
-	    "{'destination':'/d','type':'bind','source':'/v','options':['z']}]}");
+		"{'mounts':["
+		"{'destination':'/a','type':'bind','source':'/v/../w','options':['rbind','ro']},"
+		"{'destination':'/b','source':'v','options':['bind','rro','rprivate']},"
+		"{'destination':'/c','type':'none','source':'../"
+		"v','options':['rbind','rro','rrw']},"
+		"{'destination':'/d','type':'bind','source':'/v','options':['z']}]}");
 
 	if (!config)
 		return;
@@ -214,15 +214,15 @@ static void test_binds(void)
 static void test_linux(void)
 {
 	struct container_config *config = parse(
-	    "{'linux':{'namespaces':[{'type':'network','path':'/run/netns/x'},{'type':'time'},"
-	    " {'type':'pid','path':''},{'type':'uts'},{'type':'ipc'},{'type':'cgroup'}],"
-	    "'sysctl':{'net.ipv4.ip_forward':'1','kernel.msg-max':''},"
-	    "'maskedPaths':['/proc//kcore'],'readonlyPaths':['/proc/sys/'],"
-	    "'rootfsPropagation':'rslave','cgroupsPath':'/docker/x',"
-	    "'personality':{'domain':'LINUX'},'seccomp':{},'mountLabel':'',"
-	    "'devices':[{'path':'/dev/fuse','type':'c','major':10,'minor':229,'fileMode':8630,"
-	    "  'uid':1,'gid':2},{'path':'/dev/x','type':'u','major':1,'minor':3},"
-	    " {'path':'/dev/pipe','type':'p'}]}}");
+		"{'linux':{'namespaces':[{'type':'network','path':'/run/netns/x'},{'type':'time'},"
+		" {'type':'pid','path':''},{'type':'uts'},{'type':'ipc'},{'type':'cgroup'}],"
+		"'sysctl':{'net.ipv4.ip_forward':'1','kernel.msg-max':''},"
+		"'maskedPaths':['/proc//kcore'],'readonlyPaths':['/proc/sys/'],"
+		"'rootfsPropagation':'rslave','cgroupsPath':'/docker/x',"
+		"'personality':{'domain':'LINUX'},'seccomp':{},'mountLabel':'',"
+		"'devices':[{'path':'/dev/fuse','type':'c','major':10,'minor':229,'fileMode':8630,"
+		"  'uid':1,'gid':2},{'path':'/dev/x','type':'u','major':1,'minor':3},"
+		" {'path':'/dev/pipe','type':'p'}]}}");
 
 	if (!config)
 		return;
@@ -250,8 +250,8 @@ static void test_linux(void)
 static void test_labels_are_warned_about(void)
 {
 	struct container_config *config =
-	    parse("{'process':{'apparmorProfile':'docker-default','selinuxLabel':'a:b:c'},"
-		  "'linux':{'mountLabel':'x','rootfsPropagation':'shared'}}");
+		parse("{'process':{'apparmorProfile':'docker-default','selinuxLabel':'a:b:c'},"
+		      "'linux':{'mountLabel':'x','rootfsPropagation':'shared'}}");
 
 	if (!config)
 		return;
@@ -331,13 +331,13 @@ static void test_cpus(void)
 static void test_limits_that_limit_nothing(void)
 {
 	struct container_config *config =
-	    parse("{'hooks':{'prestart':[]},'linux':{'resources':{"
-		  "'devices':[{'allow':false,'access':'rwm'},"
-		  " {'allow':true,'type':'c','major':-1,'minor':3,'access':'rm'},"
-		  " {'allow':true,'type':'a'}],"
-		  "'memory':{'disableOOMKiller':false,'reservation':0,'kernel':-1},"
-		  "'pids':{'limit':-1},'blockIO':{'weight':0,'weightDevice':[]},"
-		  "'hugepageLimits':[],'unified':{},'rdma':{},'network':{'classID':0}}}}");
+		parse("{'hooks':{'prestart':[]},'linux':{'resources':{"
+		      "'devices':[{'allow':false,'access':'rwm'},"
+		      " {'allow':true,'type':'c','major':-1,'minor':3,'access':'rm'},"
+		      " {'allow':true,'type':'a'}],"
+		      "'memory':{'disableOOMKiller':false,'reservation':0,'kernel':-1},"
+		      "'pids':{'limit':-1},'blockIO':{'weight':0,'weightDevice':[]},"
+		      "'hugepageLimits':[],'unified':{},'rdma':{},'network':{'classID':0}}}}");
 
 	is_int(config ? config->warnings.count : 1, 0);
 	container_config_free(config);
@@ -347,30 +347,30 @@ static void test_limits_that_limit_nothing(void)
 static void test_engines_fail_on_named_fields_only(void)
 {
 	static const char engine[] =
-	    "{'ociVersion':'1.0.2-dev','hooks':{'prestart':[{'path':'/proc/7/exe'}]},"
-	    "'process':{'user':{'additionalGids':[0]},'apparmorProfile':'docker-default'},"
-	    "'mounts':["
-	    "{'destination':'/proc','type':'proc','source':'proc','options':['nosuid']},"
-	    "{'destination':'/dev','type':'tmpfs','source':'tmpfs',"
-	    " 'options':['nosuid','strictatime','mode=755','size=65536k']},"
-	    "{'destination':'/dev/pts','type':'devpts','source':'devpts',"
-	    " 'options':['newinstance','ptmxmode=0666','mode=0620','gid=5']},"
-	    "{'destination':'/dev/shm','type':'bind','source':'/s/shm',"
-	    " 'options':['bind','rprivate','nosuid','noexec','nodev']},"
-	    "{'destination':'/dev/mqueue','type':'mqueue','source':'mqueue'},"
-	    "{'destination':'/sys','type':'sysfs','source':'sysfs','options':['ro']},"
-	    "{'destination':'/sys/fs/cgroup','type':'cgroup','source':'cgroup',"
-	    " 'options':['rprivate','relatime','ro']},"
-	    "{'destination':'/scratch','type':'tmpfs','options':['rw','tmpcopyup']},"
-	    "{'destination':'/etc/hosts','type':'bind','source':'/s/hosts',"
-	    " 'options':['rbind','rprivate']}],"
-	    "'annotations':{'io.container.manager':'libpod'},"
-	    "'linux':{'sysctl':{'net.ipv4.ping_group_range':'0 0'},"
-	    "'resources':{'devices':[{'allow':false,'access':'rwm'}],"
-	    " 'memory':{'limit':67108864,'swap':134217728,'disableOOMKiller':false},"
-	    " 'cpu':{'shares':0,'quota':50000,'period':100000},'pids':{'limit':50},"
-	    " 'blockIO':{'weight':0}},'cgroupsPath':'/docker/x',"
-	    "'seccomp':{'defaultAction':'SCMP_ACT_ERRNO'}}}";
+		"{'ociVersion':'1.0.2-dev','hooks':{'prestart':[{'path':'/proc/7/exe'}]},"
+		"'process':{'user':{'additionalGids':[0]},'apparmorProfile':'docker-default'},"
+		"'mounts':["
+		"{'destination':'/proc','type':'proc','source':'proc','options':['nosuid']},"
+		"{'destination':'/dev','type':'tmpfs','source':'tmpfs',"
+		" 'options':['nosuid','strictatime','mode=755','size=65536k']},"
+		"{'destination':'/dev/pts','type':'devpts','source':'devpts',"
+		" 'options':['newinstance','ptmxmode=0666','mode=0620','gid=5']},"
+		"{'destination':'/dev/shm','type':'bind','source':'/s/shm',"
+		" 'options':['bind','rprivate','nosuid','noexec','nodev']},"
+		"{'destination':'/dev/mqueue','type':'mqueue','source':'mqueue'},"
+		"{'destination':'/sys','type':'sysfs','source':'sysfs','options':['ro']},"
+		"{'destination':'/sys/fs/cgroup','type':'cgroup','source':'cgroup',"
+		" 'options':['rprivate','relatime','ro']},"
+		"{'destination':'/scratch','type':'tmpfs','options':['rw','tmpcopyup']},"
+		"{'destination':'/etc/hosts','type':'bind','source':'/s/hosts',"
+		" 'options':['rbind','rprivate']}],"
+		"'annotations':{'io.container.manager':'libpod'},"
+		"'linux':{'sysctl':{'net.ipv4.ping_group_range':'0 0'},"
+		"'resources':{'devices':[{'allow':false,'access':'rwm'}],"
+		" 'memory':{'limit':67108864,'swap':134217728,'disableOOMKiller':false},"
+		" 'cpu':{'shares':0,'quota':50000,'period':100000},'pids':{'limit':50},"
+		" 'blockIO':{'weight':0}},'cgroupsPath':'/docker/x',"
+		"'seccomp':{'defaultAction':'SCMP_ACT_ERRNO'}}}";
 	AUTO_FREE char *text = changed_config_text(engine);
 	struct container_config *config = NULL;
 
@@ -383,11 +383,11 @@ static void test_engines_fail_on_named_fields_only(void)
 static void test_load(void)
 {
 	AUTO_FREE char *text =
-	    changed_config_text("{'annotations':{'a':'b'},'mounts':["
-				"{'destination':'/a','type':'bind','source':'volume'},"
-				"{'destination':'/b','type':'bind','source':'notes.txt'},"
-				"{'destination':'/c','type':'bind','source':'/dev/null'},"
-				"{'destination':'/d','type':'tmpfs','source':'nothing'}]}");
+		changed_config_text("{'annotations':{'a':'b'},'mounts':["
+				    "{'destination':'/a','type':'bind','source':'volume'},"
+				    "{'destination':'/b','type':'bind','source':'notes.txt'},"
+				    "{'destination':'/c','type':'bind','source':'/dev/null'},"
+				    "{'destination':'/d','type':'tmpfs','source':'nothing'}]}");
 	struct container_config *config = NULL;
 	AUTO_CLOSE int fd = -1;
 	char scratch[SCRATCH_DIR_SIZE];

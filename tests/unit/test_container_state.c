@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/oci/container_state.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -16,6 +14,7 @@
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
 #include "vmm/base/file_io.h"
+#include "vmm/oci/container_state.h"
 
 #define NR_RACERS 8
 

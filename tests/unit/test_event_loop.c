@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Delivery, removal from within a callback, and stopping. */
-#include "vmm/event/event_loop.h"
-
 #include <errno.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "tests/unit/tap.h"
+#include "vmm/event/event_loop.h"
 
 struct watcher {
 	struct event_loop *loop;

@@ -3,8 +3,6 @@
  * The file system device between a guest and a file server, both of which this program plays,
  * honestly and otherwise.
  */
-#include "vmm/virtio/fs.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
@@ -16,6 +14,7 @@
 
 #include "tests/unit/fake_driver.h"
 #include "tests/unit/tap.h"
+#include "vmm/virtio/fs.h"
 #include "vmm/virtio/virtio_mmio.h"
 
 #define HIPRIO 0
@@ -447,8 +446,8 @@ static void test_server_is_gone_at_send(void)
 static void test_server_breaks_the_rules(void)
 {
 	static const struct fs_channel_message wrong[] = {
-		{ 3, 16 },			 /* a slot that is free */
-		{ FS_CHANNEL_SLOTS, 16 },	 /* one past the last */
+		{ 3, 16 },		  /* a slot that is free */
+		{ FS_CHANNEL_SLOTS, 16 }, /* one past the last */
 		{ UINT32_MAX, 16 },
 		{ 0, FS_CHANNEL_AREA_SIZE + 1 }, /* slot 0 is busy */
 		{ 0, UINT32_MAX },

@@ -155,7 +155,7 @@ static void test_sysctl(void)
 /* Every namespace a plan can ask for is new, and a new network has its loopback interface up. */
 static void test_namespaces(void)
 {
-	static const char *const names[] = {"pid", "mnt", "ipc", "uts", "cgroup", "net", "time"};
+	static const char *const names[] = { "pid", "mnt", "ipc", "uts", "cgroup", "net", "time" };
 	json_t *plan = plan_make("cd /proc/self/ns; for i in pid mnt ipc uts cgroup net time; do "
 				 "readlink $i; done; ip addr show lo | grep -c 'LOOPBACK,UP'");
 	struct machine machine;

@@ -125,7 +125,7 @@ static void test_optional_members(void)
 static void is_malformed(json_t *message, const char *sentence)
 {
 	struct container_plan plan;
-	struct failure err = {.code = 0};
+	struct failure err = { .code = 0 };
 
 	ok(container_plan_init(&plan, message, &err) < 0);
 	is_str(err.text, sentence);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_guest_lifecycle.c - start and end of a container, its streams, signals and terminal */
+#include <sys/ioctl.h>
+
 #include "tests/unit/guest_machine.h"
 
 static void test_exit_code_and_output(void)
@@ -59,13 +61,26 @@ static void test_stdin_to_stdout(void)
 	machine_shut_down(&machine);
 }
 
+/* Wait until there is something to read, and no more comes: whoever writes it is stalled. */
+static void await_stall(int fd)
+{
+	int nr_before;
+	int nr_queued = 0;
+
+	do {
+		nr_before = nr_queued;
+		(void)usleep(20000);
+		must(!ioctl(fd, FIONREAD, &nr_queued), "FIONREAD");
+	} while (!nr_queued || nr_queued != nr_before);
+}
+
 /* A host that reads nothing must stall the writer, not the rest of guest-init. */
 static void test_back_pressure(void)
 {
 	struct machine machine;
 
 	ok(machine_start(&machine, plan_make("trap 'exit 9' TERM; while :; do echo y; done")));
-	(void)usleep(100000);
+	await_stall(machine.stream_fds[PROTOCOL_STDOUT]);
 	send_signal(&machine, SIGKILL);
 	machine_read_output(&machine, PROTOCOL_STDERR);
 	/* What was written before the end still comes, and only then the end. */
@@ -96,7 +111,7 @@ static void test_signal_of_running(void)
 	ok(machine_start(
 		&machine,
 		plan_make("trap 'echo got; exit 5' USR1; echo ready; while :; do sleep 1; done")));
-	is_int(read(machine.stream_fds[PROTOCOL_STDOUT], machine.output, 6), 6);
+	ok(machine_read_until(&machine, PROTOCOL_STDOUT, "ready\n"));
 	send_signal(&machine, SIGTERM); /* PID 1 of a namespace ignores what it does not handle */
 	send_signal(&machine, SIGUSR1);
 	machine_read_output(&machine, PROTOCOL_STDOUT);
@@ -141,23 +156,22 @@ static void test_terminal(void)
 {
 	json_t *plan =
 		plan_make("tty; stty size; test -t 2 && echo stderr; stat -c %u:%g /dev/pts/0;"
-			  "echo 1 > /dev/console; read line; echo \"<$line>\"; read line;"
-			  "stty size");
+			  "echo 1 > /dev/console; read line; echo \"<$line>\";"
+			  "until stty size | grep -q 120; do sleep 0.05; done; stty size");
 	struct machine machine;
 
 	json_object_set_new(process_of(plan), "terminal", json_true());
 	json_object_set_new(process_of(plan), "rows", json_integer(33));
 	json_object_set_new(process_of(plan), "columns", json_integer(99));
 	ok(machine_start(&machine, plan));
+	/* The echo of a line that is sent earlier would be anywhere among this. */
+	ok(machine_read_until(&machine, PROTOCOL_TERMINAL, "\r\n1\r\n"));
+	is_str(machine.output, "/dev/pts/0\r\n33 99\r\nstderr\r\n0:5\r\n1\r\n");
 	must(write(machine.stream_fds[PROTOCOL_TERMINAL], "hello\n", 6) == 6, "write");
-	(void)usleep(200000);
+	ok(machine_read_until(&machine, PROTOCOL_TERMINAL, "<hello>\r\n"));
 	machine_send(&machine, json_pack("{s:s, s:i, s:i, s:i}", "type", "resize", "process", 0,
 					 "rows", 44, "columns", 120));
-	(void)usleep(200000);
-	must(write(machine.stream_fds[PROTOCOL_TERMINAL], "\n", 1) == 1, "write");
 	machine_read_output(&machine, PROTOCOL_TERMINAL);
-	ok(strstr(machine.output, "/dev/pts/0\r\n33 99\r\nstderr\r\n0:5\r\n1\r\n") != NULL);
-	ok(strstr(machine.output, "<hello>\r\n") != NULL);
 	ok(strstr(machine.output, "44 120\r\n") != NULL);
 	is_int(machine_receive(&machine), PROTOCOL_EXITED);
 	machine_shut_down(&machine);
@@ -170,7 +184,7 @@ static void test_terminal_hang_up(void)
 
 	json_object_set_new(process_of(plan), "terminal", json_true());
 	ok(machine_start(&machine, plan));
-	is_int(read(machine.stream_fds[PROTOCOL_TERMINAL], machine.output, 7), 7);
+	ok(machine_read_until(&machine, PROTOCOL_TERMINAL, "ready\r\n"));
 	machine_close_stream(&machine, PROTOCOL_TERMINAL);
 	is_int(machine_receive(&machine), PROTOCOL_EXITED);
 	is_int(machine.frame.code, 7);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The one translation from guest addresses to host memory: every edge of every region. */
-#include "vmm/memory/guest_memory.h"
-
 #include <errno.h>
 
 #include "tests/unit/tap.h"
+#include "vmm/memory/guest_memory.h"
 
 #define PAGE 4096
 #define MIB (UINT64_C(1) << 20)

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/oci/guest_plan.h"
-
 #include <linux/mount.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -12,6 +10,7 @@
 #include "tests/unit/tap.h"
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
+#include "vmm/oci/guest_plan.h"
 
 static const uint8_t entropy[CONTAINER_ENTROPY_SIZE] = { 0x00, 0x1f, 0xff, [63] = 0xa5 };
 
@@ -31,21 +30,21 @@ static char *plan_text(const char *change)
 }
 
 static const char everything[] =
-    "{'process':{'terminal':true,'consoleSize':{'height':25,'width':80},"
-    " 'args':['a','b'],'env':['A=b'],'cwd':'/w','oomScoreAdj':-5,'noNewPrivileges':true,"
-    " 'user':{'uid':1,'gid':2,'umask':63,'additionalGids':[3]},"
-    " 'capabilities':{'bounding':['CAP_DAC_OVERRIDE'],'ambient':['CAP_CHOWN']},"
-    " 'rlimits':[{'type':'RLIMIT_CORE','soft':5,'hard':18446744073709551615}]},"
-    "'root':{'path':'secret-rootfs','readonly':true},'hostname':'h','domainname':'d',"
-    "'annotations':{'secret-annotation':'secret-value'},"
-    "'mounts':[{'destination':'/t','type':'tmpfs','source':'src','options':"
-    " ['nosuid','dev','rslave','tmpcopyup','size=1k']},"
-    " {'destination':'/v','type':'bind','source':'/secret-source','options':['rbind','rro']}],"
-    "'linux':{'namespaces':[{'type':'network','path':'/secret-netns'},{'type':'pid'},"
-    " {'type':'uts'},{'type':'ipc'},{'type':'mount'}],'cgroupsPath':'/secret-cgroup',"
-    " 'rootfsPropagation':'private','sysctl':{'kernel.x':'y'},'maskedPaths':['/m'],"
-    " 'readonlyPaths':['/r'],'devices':[{'path':'/dev/z','type':'c','major':1,'minor':5,"
-    "  'fileMode':384,'uid':6,'gid':7}]}}";
+	"{'process':{'terminal':true,'consoleSize':{'height':25,'width':80},"
+	" 'args':['a','b'],'env':['A=b'],'cwd':'/w','oomScoreAdj':-5,'noNewPrivileges':true,"
+	" 'user':{'uid':1,'gid':2,'umask':63,'additionalGids':[3]},"
+	" 'capabilities':{'bounding':['CAP_DAC_OVERRIDE'],'ambient':['CAP_CHOWN']},"
+	" 'rlimits':[{'type':'RLIMIT_CORE','soft':5,'hard':18446744073709551615}]},"
+	"'root':{'path':'secret-rootfs','readonly':true},'hostname':'h','domainname':'d',"
+	"'annotations':{'secret-annotation':'secret-value'},"
+	"'mounts':[{'destination':'/t','type':'tmpfs','source':'src','options':"
+	" ['nosuid','dev','rslave','tmpcopyup','size=1k']},"
+	" {'destination':'/v','type':'bind','source':'/secret-source','options':['rbind','rro']}],"
+	"'linux':{'namespaces':[{'type':'network','path':'/secret-netns'},{'type':'pid'},"
+	" {'type':'uts'},{'type':'ipc'},{'type':'mount'}],'cgroupsPath':'/secret-cgroup',"
+	" 'rootfsPropagation':'private','sysctl':{'kernel.x':'y'},'maskedPaths':['/m'],"
+	" 'readonlyPaths':['/r'],'devices':[{'path':'/dev/z','type':'c','major':1,'minor':5,"
+	"  'fileMode':384,'uid':6,'gid':7}]}}";
 
 static void test_every_member(void)
 {

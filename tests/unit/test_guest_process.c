@@ -67,7 +67,7 @@ static void test_find_home(void)
 /* The environment made of @env for user 0, joined by spaces. */
 static void is_environment(char **env, size_t len, const char *want)
 {
-	struct plan_process process = {.env = {env, len}};
+	struct plan_process process = { .env = { env, len } };
 	char joined[256] = "";
 	struct failure err;
 	char **made = NULL;
@@ -89,9 +89,9 @@ static void is_environment(char **env, size_t len, const char *want)
 static void test_environment(void)
 {
 	char a1[] = "A=1", a2[] = "A=2", ab[] = "AB=3", home[] = "HOME=/h", no_home[] = "HOME=";
-	char *twice[] = {a1, ab, a2};
-	char *given[] = {home, a1};
-	char *empty[] = {no_home, a1};
+	char *twice[] = { a1, ab, a2 };
+	char *given[] = { home, a1 };
+	char *empty[] = { no_home, a1 };
 
 	make_file("etc/passwd", 0644, "root:x:0:0::/root:\n");
 	is_environment(twice, 3, "A=2 AB=3 HOME=/root");
@@ -108,7 +108,7 @@ static void test_environment(void)
 static void is_program(const char *name, const char *search_path, const char *want)
 {
 	char *variable = NULL;
-	char *env[] = {NULL, NULL};
+	char *env[] = { NULL, NULL };
 	struct failure err;
 	char *path = NULL;
 	int r;

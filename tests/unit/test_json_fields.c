@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/oci/json_fields.h"
-
 #include <errno.h>
 #include <stdlib.h>
 
 #include "tests/unit/tap.h"
 #include "vmm/base/checked_math.h"
+#include "vmm/oci/json_fields.h"
 
 static json_t *document;
 static struct json_field top;

@@ -4,14 +4,13 @@
  * bundles are written there instead, for tests of the command line: DIR/NNN/ is a bundle,
  * DIR/NNN.expect holds what the error must contain.
  */
-#include "tests/unit/malformed_configs.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/unit/malformed_configs.h"
 #include "tests/unit/scratch_dir.h"
 #include "tests/unit/tap.h"
 #include "vmm/base/fd.h"

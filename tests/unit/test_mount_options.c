@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/oci/mount_options.h"
-
 #include <linux/mount.h>
 
 #include "tests/unit/tap.h"
+#include "vmm/oci/mount_options.h"
 
 /* The table is searched by halves, so every name must be found where it stands. */
 static void test_every_option_is_found(void)

@@ -134,7 +134,8 @@ static void test_dangling_links_and_loops(void)
 	set_up();
 	ok(symlinkat("/nowhere/file", root_fd, "dangling") == 0);
 	ok(symlinkat("../../run/sub", root_fd, "relative-dangling") == 0);
-	ok(symlinkat("second", root_fd, "first") == 0 && symlinkat("third", root_fd, "second") == 0);
+	ok(symlinkat("second", root_fd, "first") == 0 &&
+	   symlinkat("third", root_fd, "second") == 0);
 	check_made("/dangling", true, "nowhere/file");
 	check_made("/relative-dangling/below", false, "run/sub/below");
 	check_made("/first", false, "third");

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The entropy device: it fills what is writable, in bounded steps, and touches nothing else. */
-#include "vmm/virtio/rng.h"
-
 #include <linux/virtio_mmio.h>
 
 #include "tests/unit/fake_driver.h"
 #include "tests/unit/tap.h"
+#include "vmm/virtio/rng.h"
 
 static struct fake_driver driver;
 static struct rng rng;

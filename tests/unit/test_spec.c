@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What `spec` and `features` print. */
-#include "vmm/oci/spec.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -13,6 +11,7 @@
 #include "vmm/oci/container_config.h"
 #include "vmm/oci/features.h"
 #include "vmm/oci/mount_options.h"
+#include "vmm/oci/spec.h"
 
 static struct error err;
 
@@ -68,8 +67,9 @@ static bool holds(const json_t *array, const char *text)
 	size_t index;
 	json_t *item;
 
-	json_array_foreach(array, index,
-			   item) if (!strcmp(json_string_value(item), text)) return true;
+	json_array_foreach (array, index, item)
+		if (!strcmp(json_string_value(item), text))
+			return true;
 	return false;
 }
 
@@ -92,7 +92,8 @@ static void test_features(void)
 	ok(holds(json_object_get(linux_json, "capabilities"), "CAP_SYS_ADMIN"));
 	ok(json_is_false(json_object_get(json_object_get(linux_json, "seccomp"), "enabled")));
 	ok(json_is_false(json_object_get(
-	    json_object_get(json_object_get(linux_json, "mountExtensions"), "idmap"), "enabled")));
+		json_object_get(json_object_get(linux_json, "mountExtensions"), "idmap"),
+		"enabled")));
 	ok(json_is_false(json_object_get(json_object_get(linux_json, "cgroup"), "v2")));
 	json_decref(json);
 }

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/oci/state_json.h"
-
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -8,6 +6,7 @@
 #include "tests/unit/tap.h"
 #include "vmm/base/fd.h"
 #include "vmm/base/file_io.h"
+#include "vmm/oci/state_json.h"
 
 static char scratch[SCRATCH_DIR_SIZE];
 static struct error err;
@@ -70,7 +69,7 @@ static char *list(enum state_list_format format, struct text_list *problems)
 static void test_list(void)
 {
 	struct container_state *long_one =
-	    make("long-container-name", "/a/bundle/with/a/long/path", getpid());
+		make("long-container-name", "/a/bundle/with/a/long/path", getpid());
 	struct container_state *damaged = make("damaged", "/b", 0);
 	struct text_list problems = { 0 };
 	AUTO_FREE char *quiet = NULL;

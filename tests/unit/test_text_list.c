@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/oci/text_list.h"
-
 #include <stdlib.h>
 
 #include "tests/unit/tap.h"
+#include "vmm/oci/text_list.h"
 
 static void test_empty(void)
 {

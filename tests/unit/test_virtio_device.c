@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The status machine against a model of it, activation, doorbells, failure and its log. */
-#include "vmm/virtio/virtio_device.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_config.h>
@@ -14,6 +12,7 @@
 #include "tests/unit/tap.h"
 #include "vmm/base/checked_math.h"
 #include "vmm/base/log.h"
+#include "vmm/virtio/virtio_device.h"
 
 #define ACK VIRTIO_CONFIG_S_ACKNOWLEDGE
 #define DRIVER VIRTIO_CONFIG_S_DRIVER

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The register file: what each register shows, when it may be written, and every wrong access. */
-#include "vmm/virtio/virtio_mmio.h"
-
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <pthread.h>
@@ -9,16 +7,17 @@
 #include "tests/unit/fake_driver.h"
 #include "tests/unit/tap.h"
 #include "vmm/base/checked_math.h"
+#include "vmm/virtio/virtio_mmio.h"
 
 #define NR_QUEUES 2
 #define QUEUE_SIZE_MAX 64
 
 static const uint8_t config[6] = { 1, 2, 3, 4, 5, 6 };
-static const uint32_t wild_numbers[] = { NR_QUEUES, NR_QUEUES + 1, 0xffff, 0x10000, 0x10001,
-					 0x7fffffff, 0x80000000, 0x80000001, UINT32_MAX };
+static const uint32_t wild_numbers[] = { NR_QUEUES,  NR_QUEUES + 1, 0xffff,	0x10000,   0x10001,
+					 0x7fffffff, 0x80000000,    0x80000001, UINT32_MAX };
 static const uint64_t queue_registers[] = {
-	VIRTIO_MMIO_QUEUE_NUM,	      VIRTIO_MMIO_QUEUE_DESC_LOW,  VIRTIO_MMIO_QUEUE_DESC_HIGH,
-	VIRTIO_MMIO_QUEUE_AVAIL_LOW,  VIRTIO_MMIO_QUEUE_AVAIL_HIGH, VIRTIO_MMIO_QUEUE_USED_LOW,
+	VIRTIO_MMIO_QUEUE_NUM,	     VIRTIO_MMIO_QUEUE_DESC_LOW,   VIRTIO_MMIO_QUEUE_DESC_HIGH,
+	VIRTIO_MMIO_QUEUE_AVAIL_LOW, VIRTIO_MMIO_QUEUE_AVAIL_HIGH, VIRTIO_MMIO_QUEUE_USED_LOW,
 	VIRTIO_MMIO_QUEUE_USED_HIGH,
 };
 

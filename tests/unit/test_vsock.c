@@ -133,9 +133,9 @@ static void test_many_streams_both_ways(void)
 
 		is_int(vsock_guest_pump(&guest, sockets, ARRAY_SIZE(sockets)), 0);
 		socket->fwd_cnt = (uint32_t)socket->nr_received;
-		guest_socket_send(&guest, socket,
-				  (uint32_t)min_u64((uint32_t)rand() % 10000,
-						    guest_socket_credit(socket)));
+		guest_socket_send(
+			&guest, socket,
+			(uint32_t)min_u64((uint32_t)rand() % 10000, guest_socket_credit(socket)));
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(sockets); i++) {
 		struct endpoint *endpoint = &guest.recorder.endpoints[i];

@@ -226,7 +226,8 @@ static void test_packet_without_whole_header(void)
 	struct fake_buffer part;
 
 	(void)start_connected();
-	part = (struct fake_buffer){ .gpa = guest.tx_buffer, .len = sizeof(struct vsock_header) - 1 };
+	part = (struct fake_buffer){ .gpa = guest.tx_buffer,
+				     .len = sizeof(struct vsock_header) - 1 };
 	(void)fake_driver_add(&guest.driver, VSOCK_QUEUE_TX, &part, 1, NULL, 0);
 	fake_driver_kick(&guest.driver, VSOCK_QUEUE_TX);
 	vsock_guest_run(&guest);
@@ -242,7 +243,8 @@ static void test_receive_buffer_too_small(void)
 
 	vsock_guest_init(&guest);
 	vsock_guest_start(&guest);
-	buffer = (struct fake_buffer){ .gpa = guest.rx_buffers, .len = sizeof(struct vsock_header) };
+	buffer =
+		(struct fake_buffer){ .gpa = guest.rx_buffers, .len = sizeof(struct vsock_header) };
 	(void)fake_driver_add(&guest.driver, VSOCK_QUEUE_RX, NULL, 0, &buffer, 1);
 	guest_socket_send_op(&guest, &socket, VSOCK_OP_REQUEST, 0);
 	ok(is_failed());

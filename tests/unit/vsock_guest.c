@@ -131,8 +131,7 @@ void vsock_guest_init(struct vsock_guest *guest)
 	guest->tx_buffer = fake_driver_alloc(&guest->driver,
 					     sizeof(struct vsock_header) + 2 * VSOCK_PAYLOAD_MAX);
 	/* Twice what is offered, for tests with a larger queue. */
-	guest->rx_buffers =
-		fake_driver_alloc(&guest->driver, 2 * GUEST_QUEUE_SIZE * GUEST_RX_ROOM);
+	guest->rx_buffers = fake_driver_alloc(&guest->driver, 2 * GUEST_QUEUE_SIZE * GUEST_RX_ROOM);
 	BUG_ON(vsock_new(&guest->vsock, &service, &guest->recorder, &guest->driver.memory,
 			 &guest->driver.loop, guest->driver.interrupt_fd, &err) < 0);
 	guest->driver.device = vsock_device(guest->vsock);
@@ -224,8 +223,7 @@ void vsock_guest_queue_op(struct vsock_guest *guest, const struct guest_socket *
 {
 	struct vsock_header header = vsock_guest_header(socket, op);
 
-	(void)fake_driver_request(&guest->driver, VSOCK_QUEUE_TX, &header, sizeof(header), 0,
-				  NULL);
+	(void)fake_driver_request(&guest->driver, VSOCK_QUEUE_TX, &header, sizeof(header), 0, NULL);
 }
 
 bool vsock_guest_take(struct vsock_guest *guest, struct vsock_header *ret_header, uint8_t *payload)
@@ -240,8 +238,8 @@ bool vsock_guest_take(struct vsock_guest *guest, struct vsock_header *ret_header
 	BUG_ON(written < sizeof(*ret_header) || written > GUEST_RX_ROOM);
 	memcpy(ret_header, fake_driver_bytes(&guest->driver, gpa, written), sizeof(*ret_header));
 	BUG_ON(written != sizeof(*ret_header) + ret_header->len);
-	memcpy(payload, fake_driver_bytes(&guest->driver, gpa + sizeof(*ret_header),
-					  ret_header->len),
+	memcpy(payload,
+	       fake_driver_bytes(&guest->driver, gpa + sizeof(*ret_header), ret_header->len),
 	       ret_header->len);
 	if (!guest->keeps_buffers)
 		vsock_guest_offer(guest, 1);

@@ -33,13 +33,13 @@ struct endpoint {
 	unsigned int nr_writable_calls;
 	unsigned int nr_closed_calls;
 	bool is_ended;
-	bool is_paused; /* leaves bytes where they are */
+	bool is_paused;		 /* leaves bytes where they are */
 	struct endpoint *victim; /* if not NULL, closed when this one is readable */
 };
 
 struct recorder {
 	bool refuses;
-	bool pauses; /* new endpoints start paused */
+	bool pauses;				       /* new endpoints start paused */
 	void (*on_connect)(struct recorder *recorder); /* if not NULL */
 	struct endpoint endpoints[GUEST_MAX_ENDPOINTS];
 	unsigned int nr_endpoints;
@@ -94,8 +94,7 @@ void vsock_guest_queue_op(struct vsock_guest *guest, const struct guest_socket *
 			  uint16_t op);
 
 /* Take one packet from the device. @payload has room for VSOCK_PAYLOAD_MAX bytes. */
-bool vsock_guest_take(struct vsock_guest *guest, struct vsock_header *ret_header,
-		      uint8_t *payload);
+bool vsock_guest_take(struct vsock_guest *guest, struct vsock_header *ret_header, uint8_t *payload);
 
 /*
  * Take all packets and let the sockets know of theirs. Returns how many packets came for none

@@ -7,10 +7,10 @@
 #include "vmm/oci/clean_path.h"
 #include "vmm/oci/config_sections.h"
 
-#define DEVICE_NUMBER_MAX   ((1u << 20) - 1) /* minor numbers have 20 bits, major ones 12 */
-#define DEVICE_ID_MAX	    (UINT32_MAX - 1)
-#define FILE_MODE_MAX	    0177777u /* engines send the type bits along */
-#define PERMISSIONS	    07777u
+#define DEVICE_NUMBER_MAX ((1u << 20) - 1) /* minor numbers have 20 bits, major ones 12 */
+#define DEVICE_ID_MAX (UINT32_MAX - 1)
+#define FILE_MODE_MAX 0177777u /* engines send the type bits along */
+#define PERMISSIONS 07777u
 #define DEFAULT_PERMISSIONS 0666u
 
 /* Devices that are software, so that the guest's kernel has its own (Linux devices.txt). */

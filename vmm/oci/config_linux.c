@@ -9,7 +9,7 @@
 #include "vmm/oci/clean_path.h"
 #include "vmm/oci/config_sections.h"
 
-#define SYSCTL_NAME_MAX	 255
+#define SYSCTL_NAME_MAX 255
 #define SYSCTL_VALUE_MAX 4095 /* the kernel takes less than a page at once */
 
 /*
@@ -39,7 +39,7 @@ static int parse_sysctl(const struct json_field *field, struct container_sysctl 
 		r = json_field_error(field, err, "is not the name of a setting");
 	if (!r)
 		r = json_field_copy_string(field, &sysctl->value, err);
-	if (r < 0)
+	if (r)
 		return r;
 	if (strlen(sysctl->value) > SYSCTL_VALUE_MAX)
 		return json_field_error(field, err, "is longer than %d bytes", SYSCTL_VALUE_MAX);
@@ -61,8 +61,7 @@ static int parse_sysctls(const struct json_field *linux_field, struct container_
 	config->sysctls = calloc(count, sizeof(*config->sysctls));
 	if (!config->sysctls)
 		return error_set(err, ENOMEM, "sysctl");
-	json_object_foreach(field.value, name, value)
-	{
+	json_object_foreach (field.value, name, value) {
 		struct json_field member = json_field_member(&field, name);
 
 		r = parse_sysctl(&member, &config->sysctls[config->nr_sysctls++], err);

@@ -162,7 +162,7 @@ static int parse_guest_file_system(const struct json_field *field, struct contai
 		if (!mount->source)
 			r = error_set(err, ENOMEM, "source");
 	}
-	if (r < 0)
+	if (r)
 		return r;
 	if (mount->copies_up && strcmp(mount->type, "tmpfs") != 0)
 		return json_field_error(&options, err, "tmpcopyup is for tmpfs only");
@@ -188,7 +188,7 @@ static int parse_mount(const struct json_field *field, const char *bundle_path,
 		r = parse_options(field, mount, notes, err);
 	if (!r)
 		r = config_refuse_members(notes, field, refused, ARRAY_SIZE(refused), err);
-	if (r < 0)
+	if (r)
 		return r;
 	if (mount->type && !strcmp(mount->type, "bind"))
 		mount->is_bind = true;

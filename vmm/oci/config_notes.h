@@ -19,7 +19,7 @@ struct config_notes {
 /* Refuse "<path>: <format>", and without more words: "<path> is not supported". */
 int config_refuse_because(struct config_notes *notes, const struct json_field *field,
 			  struct error *err, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+	__attribute__((format(printf, 4, 5)));
 int config_refuse(struct config_notes *notes, const struct json_field *field, struct error *err);
 
 /* Refuse each of the @count members of @object that is present and not empty. */

@@ -8,12 +8,12 @@
 #include "vmm/oci/config_sections.h"
 
 #define TERMINAL_SIZE_MAX 65535
-#define ID_MAX		  (UINT32_MAX - 1) /* the last one stands for "no change" in system calls */
-#define GIDS_MAX	  65536		   /* NGROUPS_MAX */
-#define UMASK_MAX	  0777
-#define CAPABILITIES_MAX  64 /* bits of a set */
-#define OOM_SCORE_MIN	  (-1000)
-#define OOM_SCORE_MAX	  1000
+#define ID_MAX (UINT32_MAX - 1) /* the last one stands for "no change" in system calls */
+#define GIDS_MAX 65536		/* NGROUPS_MAX */
+#define UMASK_MAX 0777
+#define CAPABILITIES_MAX 64 /* bits of a set */
+#define OOM_SCORE_MIN (-1000)
+#define OOM_SCORE_MAX 1000
 
 static const char *const capability_set_names[CONTAINER_NR_CAPABILITY_SETS] = {
 	[CAPABILITY_BOUNDING] = "bounding",	  [CAPABILITY_EFFECTIVE] = "effective",

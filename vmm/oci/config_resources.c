@@ -11,12 +11,12 @@
 #include "vmm/base/checked_math.h"
 #include "vmm/oci/config_sections.h"
 
-#define MIB		  ((uint64_t)1 << 20)
-#define QUOTA_MIN	  1000 /* microseconds, as the kernel's CPU controller has it */
-#define PERIOD_MIN	  1000
-#define PERIOD_MAX	  1000000
-#define PERIOD_DEFAULT	  100000
-#define SWAPPINESS_MAX	  100
+#define MIB ((uint64_t)1 << 20)
+#define QUOTA_MIN 1000 /* microseconds, as the kernel's CPU controller has it */
+#define PERIOD_MIN 1000
+#define PERIOD_MAX 1000000
+#define PERIOD_DEFAULT 100000
+#define SWAPPINESS_MAX 100
 #define DEVICE_NUMBER_MIN (-1) /* a wildcard */
 
 /* Refuse the number member @name of @object when it is above zero. */

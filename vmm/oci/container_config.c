@@ -47,14 +47,16 @@ static int parse_version(const struct json_field *top, struct container_config *
 			 struct error *err)
 {
 	struct json_field field = json_field_member(top, "ociVersion");
-	char shown[64];
 	int r = json_field_require(&field, err);
 
 	if (!r)
 		r = json_field_copy_string(&field, &config->oci_version, err);
-	if (!r && !is_version_1(config->oci_version))
+	if (!r && !is_version_1(config->oci_version)) {
+		char shown[64];
+
 		r = json_field_error(&field, err, "%s is not a version this runtime knows (1.x.y)",
 				     json_field_show(&field, shown, sizeof(shown)));
+	}
 	return r;
 }
 
@@ -103,8 +105,7 @@ static int parse_annotations(const struct json_field *top, struct container_conf
 	config->annotations = json_object();
 	if (!config->annotations)
 		return error_set(err, ENOMEM, "annotations");
-	json_object_foreach(field.value, name, value)
-	{
+	json_object_foreach (field.value, name, value) {
 		struct json_field member = json_field_member(&field, name);
 		const char *text = "";
 
@@ -163,7 +164,7 @@ int container_config_parse(const char *text, size_t size, const char *bundle_pat
 			   struct container_config **ret, struct error *err)
 {
 	__attribute__((cleanup(config_cleanup))) struct container_config *config =
-	    calloc(1, sizeof(*config));
+		calloc(1, sizeof(*config));
 	__attribute__((cleanup(json_cleanup))) json_t *document = NULL;
 	struct config_notes notes = { 0 };
 	struct json_field top;
@@ -214,6 +215,7 @@ static int check_host_files(struct container_config *config, struct error *err)
 	struct stat st;
 	int r = 0;
 
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): error_set() never returns 0 */
 	if (stat(config->rootfs, &st) < 0)
 		r = errno;
 	else if (!S_ISDIR(st.st_mode))
@@ -241,7 +243,7 @@ int container_config_load(int bundle_fd, const char *bundle_path, struct contain
 		r = container_config_parse(text, size, bundle_path, &config, err);
 	if (!r)
 		r = check_host_files(config, err);
-	if (r < 0)
+	if (r)
 		return r;
 	config->text = pointer_take(text);
 	*ret = pointer_take(config);

@@ -22,14 +22,14 @@
 #include "vmm/base/error.h"
 #include "vmm/oci/text_list.h"
 
-#define CONTAINER_CONFIG_NAME	  "config.json"
+#define CONTAINER_CONFIG_NAME "config.json"
 #define CONTAINER_CONFIG_SIZE_MAX ((size_t)16 * 1024 * 1024)
 
 #define CONTAINER_MEMORY_DEFAULT ((uint64_t)256 << 20) /* bytes, when no limit is given */
-#define CONTAINER_MEMORY_MIN	 ((uint64_t)64 << 20)  /* a smaller limit is raised to this */
-#define CONTAINER_MEMORY_MAX	 ((uint64_t)1 << 40)   /* a larger limit is refused */
-#define CONTAINER_VCPUS_MAX	 32u		       /* a quota for more gets this many */
-#define CONTAINER_ENTROPY_SIZE	 64u		       /* bytes for the guest's random pool */
+#define CONTAINER_MEMORY_MIN ((uint64_t)64 << 20)      /* a smaller limit is raised to this */
+#define CONTAINER_MEMORY_MAX ((uint64_t)1 << 40)       /* a larger limit is refused */
+#define CONTAINER_VCPUS_MAX 32u			       /* a quota for more gets this many */
+#define CONTAINER_ENTROPY_SIZE 64u		       /* bytes for the guest's random pool */
 
 enum container_capability_set {
 	CAPABILITY_BOUNDING,

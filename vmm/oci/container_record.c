@@ -84,8 +84,7 @@ static int get_annotations(const struct json_field *top, struct container_state 
 
 	if (r < 0)
 		return r;
-	json_object_foreach(field.value, name, value)
-	{
+	json_object_foreach (field.value, name, value) {
 		struct json_field member = json_field_member(&field, name);
 		const char *text = "";
 
@@ -147,11 +146,12 @@ int container_record_read(struct container_state *state, struct error *err)
 
 int container_record_write(const struct container_state *state, struct error *err)
 {
-	json_t *record = json_pack(
-	    "{s:s, s:s, s:i, s:I, s:s, s:s, s:s, s:s, s:O*}", "ociVersion", OCI_SPEC_VERSION, "id",
-	    state->id, "pid", state->pid, "pidStartTime", (json_int_t)state->pid_start_time,
-	    "status", container_status_name(state->status), "bundle", state->bundle, "rootfs",
-	    state->rootfs, "created", state->created, "annotations", state->annotations);
+	json_t *record = json_pack("{s:s, s:s, s:i, s:I, s:s, s:s, s:s, s:s, s:O*}", "ociVersion",
+				   OCI_SPEC_VERSION, "id", state->id, "pid", state->pid,
+				   "pidStartTime", (json_int_t)state->pid_start_time, "status",
+				   container_status_name(state->status), "bundle", state->bundle,
+				   "rootfs", state->rootfs, "created", state->created,
+				   "annotations", state->annotations);
 	AUTO_FREE char *text = record ? json_dumps(record, JSON_COMPACT) : NULL;
 	int r;
 

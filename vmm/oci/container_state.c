@@ -18,12 +18,12 @@
 #include "vmm/oci/container_record.h"
 
 #define STATE_DIR_MODE 0700
-#define LOCK_POLL_MS   10
+#define LOCK_POLL_MS 10
 
 /* /proc/PID/stat, proc(5) */
-#define NAME_FIELD	 2
+#define NAME_FIELD 2
 #define START_TIME_FIELD 22
-#define STATE_OFFSET	 2 /* after the parenthesis that ends the name */
+#define STATE_OFFSET 2 /* after the parenthesis that ends the name */
 
 /* A failure whose sentence engines look for, so nothing is added to it. */
 static int fail(struct error *err, int code, const char *text)
@@ -144,7 +144,7 @@ int container_state_open(const char *root, const char *id, struct container_stat
 	state->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (state->root_fd >= 0)
 		state->dir_fd =
-		    openat(state->root_fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+			openat(state->root_fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (state->dir_fd < 0)
 		return errno == ENOENT ? fail(err, ENOENT, "container does not exist")
 				       : error_set(err, errno, "open %s/%s", root, id);

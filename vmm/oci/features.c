@@ -60,21 +60,21 @@ static json_t *build_switch(bool is_enabled)
 static json_t *build_linux(void)
 {
 	return json_pack(
-	    "{s:o, s:o, s:{s:b, s:b, s:b, s:b, s:b}, s:o, s:o, s:o, s:o, s:{s:o}, s:o}",
-	    "namespaces", build_namespaces(), "capabilities", build_capabilities(), "cgroup", "v1",
-	    false, "v2", false, "systemd", false, "systemdUser", false, "rdma", false, "seccomp",
-	    build_switch(false), "apparmor", build_switch(false), "selinux", build_switch(false),
-	    "intelRdt", build_switch(false), "mountExtensions", "idmap", build_switch(false),
-	    "netDevices", build_switch(false));
+		"{s:o, s:o, s:{s:b, s:b, s:b, s:b, s:b}, s:o, s:o, s:o, s:o, s:{s:o}, s:o}",
+		"namespaces", build_namespaces(), "capabilities", build_capabilities(), "cgroup",
+		"v1", false, "v2", false, "systemd", false, "systemdUser", false, "rdma", false,
+		"seccomp", build_switch(false), "apparmor", build_switch(false), "selinux",
+		build_switch(false), "intelRdt", build_switch(false), "mountExtensions", "idmap",
+		build_switch(false), "netDevices", build_switch(false));
 }
 
 char *features_text(void)
 {
 	json_t *features = json_pack(
-	    "{s:s, s:s, s:[], s:o, s:o, s:{s:s}, s:[]}", "ociVersionMin", OCI_SPEC_VERSION_MIN,
-	    "ociVersionMax", OCI_SPEC_VERSION, "hooks", "mountOptions", build_mount_options(),
-	    "linux", build_linux(), "annotations", "bulkhead.fields-without-meaning",
-	    WITHOUT_MEANING, "potentiallyUnsafeConfigAnnotations");
+		"{s:s, s:s, s:[], s:o, s:o, s:{s:s}, s:[]}", "ociVersionMin", OCI_SPEC_VERSION_MIN,
+		"ociVersionMax", OCI_SPEC_VERSION, "hooks", "mountOptions", build_mount_options(),
+		"linux", build_linux(), "annotations", "bulkhead.fields-without-meaning",
+		WITHOUT_MEANING, "potentiallyUnsafeConfigAnnotations");
 	char *text = features ? json_dumps(features, JSON_INDENT(4)) : NULL;
 
 	json_decref(features);

@@ -50,12 +50,13 @@ static json_t *build_namespaces(unsigned int namespaces)
 /* The source of a bind is a host path, which is nothing to the guest. */
 static json_t *build_mount(const struct container_mount *mount)
 {
-	return json_pack(
-	    "{s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:b, s:b, s:b}", "destination", mount->destination,
-	    "type", mount->type, "source", mount->is_bind ? "" : mount->source, "flags",
-	    (json_int_t)mount->flags, "clearFlags", (json_int_t)mount->clear_flags, "propagation",
-	    (json_int_t)mount->propagation, "data", mount->data, "recursiveReadonly",
-	    mount->is_recursive_readonly, "copyUp", mount->copies_up, "isFile", mount->is_file);
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:b, s:b, s:b}", "destination",
+			 mount->destination, "type", mount->type, "source",
+			 mount->is_bind ? "" : mount->source, "flags", (json_int_t)mount->flags,
+			 "clearFlags", (json_int_t)mount->clear_flags, "propagation",
+			 (json_int_t)mount->propagation, "data", mount->data, "recursiveReadonly",
+			 mount->is_recursive_readonly, "copyUp", mount->copies_up, "isFile",
+			 mount->is_file);
 }
 
 static json_t *build_mounts(const struct container_config *config)
@@ -74,12 +75,13 @@ static json_t *build_devices(const struct container_config *config)
 	for (size_t i = 0; i < config->nr_devices; i++) {
 		const struct container_device *device = &config->devices[i];
 
-		array = append(
-		    array,
-		    json_pack("{s:s, s:s#, s:I, s:I, s:I, s:I, s:I}", "path", device->path, "type",
-			      &device->type, 1, "major", (json_int_t)device->major, "minor",
-			      (json_int_t)device->minor, "mode", (json_int_t)device->mode, "uid",
-			      (json_int_t)device->uid, "gid", (json_int_t)device->gid));
+		array = append(array,
+			       json_pack("{s:s, s:s#, s:I, s:I, s:I, s:I, s:I}", "path",
+					 device->path, "type", &device->type, 1, "major",
+					 (json_int_t)device->major, "minor",
+					 (json_int_t)device->minor, "mode",
+					 (json_int_t)device->mode, "uid", (json_int_t)device->uid,
+					 "gid", (json_int_t)device->gid));
 	}
 	return array;
 }
@@ -140,14 +142,15 @@ static json_t *build_process(const struct container_process *process)
 {
 	json_t *score = process->has_oom_score_adj ? json_integer(process->oom_score_adj) : NULL;
 
-	return json_pack(
-	    "{s:b, s:i, s:i, s:o, s:o, s:s, s:I, s:I, s:o, s:I, s:o, s:o, s:b, s:o*}", "terminal",
-	    process->has_terminal, "rows", process->rows, "columns", process->columns, "args",
-	    build_strings(&process->args), "env", build_strings(&process->env), "cwd", process->cwd,
-	    "uid", (json_int_t)process->uid, "gid", (json_int_t)process->gid, "additionalGids",
-	    build_gids(process), "umask", (json_int_t)process->umask, "capabilities",
-	    build_capabilities(process->capabilities), "rlimits", build_rlimits(process),
-	    "noNewPrivileges", process->no_new_privileges, "oomScoreAdj", score);
+	return json_pack("{s:b, s:i, s:i, s:o, s:o, s:s, s:I, s:I, s:o, s:I, s:o, s:o, s:b, s:o*}",
+			 "terminal", process->has_terminal, "rows", process->rows, "columns",
+			 process->columns, "args", build_strings(&process->args), "env",
+			 build_strings(&process->env), "cwd", process->cwd, "uid",
+			 (json_int_t)process->uid, "gid", (json_int_t)process->gid,
+			 "additionalGids", build_gids(process), "umask", (json_int_t)process->umask,
+			 "capabilities", build_capabilities(process->capabilities), "rlimits",
+			 build_rlimits(process), "noNewPrivileges", process->no_new_privileges,
+			 "oomScoreAdj", score);
 }
 
 static json_t *build_plan(const struct container_config *config,
@@ -158,14 +161,14 @@ static json_t *build_plan(const struct container_config *config,
 	for (size_t i = 0; i < CONTAINER_ENTROPY_SIZE; i++)
 		(void)snprintf(&digits[2 * i], 3, "%02x", entropy[i]);
 	return json_pack(
-	    "{s:s, s:s, s:s*, s:s*, s:o, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "type", "create",
-	    "entropy", digits, "hostname", config->hostname, "domainname", config->domainname,
-	    "namespaces", build_namespaces(config->namespaces), "readonlyRootfs",
-	    config->has_readonly_rootfs, "rootfsPropagation", (json_int_t)config->root_propagation,
-	    "mounts", build_mounts(config), "devices", build_devices(config), "sysctl",
-	    build_sysctls(config), "maskedPaths", build_strings(&config->masked_paths),
-	    "readonlyPaths", build_strings(&config->readonly_paths), "process",
-	    build_process(&config->process));
+		"{s:s, s:s, s:s*, s:s*, s:o, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "type",
+		"create", "entropy", digits, "hostname", config->hostname, "domainname",
+		config->domainname, "namespaces", build_namespaces(config->namespaces),
+		"readonlyRootfs", config->has_readonly_rootfs, "rootfsPropagation",
+		(json_int_t)config->root_propagation, "mounts", build_mounts(config), "devices",
+		build_devices(config), "sysctl", build_sysctls(config), "maskedPaths",
+		build_strings(&config->masked_paths), "readonlyPaths",
+		build_strings(&config->readonly_paths), "process", build_process(&config->process));
 }
 
 int container_config_guest_plan(const struct container_config *config,

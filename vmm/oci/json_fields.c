@@ -10,10 +10,10 @@
 
 #include "vmm/base/fd.h"
 
-#define PATH_SIZE    512    /* of a field's path in an error text; longer ones are cut off */
-#define SHOWN_SIZE   128    /* of a value in an error text; longer ones are cut off */
-#define NAME_SHOWN   64	    /* characters of a member's name in a path */
-#define REAL_EXACT   0x1p53 /* below, every integer is exact as a double */
+#define PATH_SIZE 512	    /* of a field's path in an error text; longer ones are cut off */
+#define SHOWN_SIZE 128	    /* of a value in an error text; longer ones are cut off */
+#define NAME_SHOWN 64	    /* characters of a member's name in a path */
+#define REAL_EXACT 0x1p53   /* below, every integer is exact as a double */
 #define REAL_U64_MAX 0x1p64 /* what 18446744073709551615 becomes as a double */
 
 /* What a file says may be anything; an error is plain text. */
@@ -34,8 +34,8 @@ json_t *json_text_parse(const char *file, const char *text, size_t size, struct 
 	 * hold. As reals such a file's integers are exact below 2^53 and refused beyond.
 	 */
 	if (!value && json_error_code(&e) == json_error_numeric_overflow)
-		value =
-		    json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &e);
+		value = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL,
+				   &e);
 	if (!value) {
 		make_printable(e.text);
 		(void)error_invalid(err, "%s: line %d, column %d: %s", file, e.line, e.column,
@@ -85,6 +85,7 @@ bool json_field_is_empty(const struct json_field *field)
 }
 
 /* Write the path at @offset; returns the offset behind it. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the schema, whatever a file nests */
 static size_t write_path(const struct json_field *field, char *buffer, size_t size)
 {
 	size_t offset = 0;
@@ -114,7 +115,7 @@ const char *json_field_path(const struct json_field *field, char *buffer, size_t
 const char *json_field_show(const struct json_field *field, char *buffer, size_t size)
 {
 	AUTO_FREE char *text =
-	    json_dumps(field->value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_COMPACT);
+		json_dumps(field->value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_COMPACT);
 
 	(void)snprintf(buffer, size, "%s", text ? text : "");
 	return buffer;
@@ -231,8 +232,9 @@ int json_field_get_int(const struct json_field *field, int64_t min, int64_t max,
 	if (!json_is_number(field->value))
 		return json_field_error(field, err, "must be a number");
 	if (!exact_integer(field->value, &value) || value < min || value > max)
-		return json_field_error(
-		    field, err, "must be a whole number from %" PRId64 " to %" PRId64, min, max);
+		return json_field_error(field, err,
+					"must be a whole number from %" PRId64 " to %" PRId64, min,
+					max);
 	*ret = value;
 	return 0;
 }

@@ -53,7 +53,7 @@ const char *json_field_show(const struct json_field *field, char *buffer, size_t
 
 /* Fail with "<file>: <path>: <format>". Returns -EINVAL. */
 int json_field_error(const struct json_field *field, struct error *err, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+	__attribute__((format(printf, 3, 4)));
 
 /* Fail with "is missing" when the field is absent. */
 int json_field_require(const struct json_field *field, struct error *err);

@@ -104,9 +104,9 @@ static json_t *build_linux(void)
 char *spec_text(void)
 {
 	json_t *spec =
-	    json_pack("{s:s, s:o, s:{s:s, s:b}, s:s, s:o, s:o}", "ociVersion", OCI_SPEC_VERSION,
-		      "process", build_process(), "root", "path", "rootfs", "readonly", true,
-		      "hostname", "bulkhead", "mounts", build_mounts(), "linux", build_linux());
+		json_pack("{s:s, s:o, s:{s:s, s:b}, s:s, s:o, s:o}", "ociVersion", OCI_SPEC_VERSION,
+			  "process", build_process(), "root", "path", "rootfs", "readonly", true,
+			  "hostname", "bulkhead", "mounts", build_mounts(), "linux", build_linux());
 	AUTO_FREE char *json = spec ? json_dumps(spec, JSON_INDENT(4)) : NULL;
 	char *text = NULL;
 

@@ -3,4 +3,4 @@
 #pragma once
 
 #define OCI_SPEC_VERSION_MIN "1.0.0"
-#define OCI_SPEC_VERSION     "1.3.0"
+#define OCI_SPEC_VERSION "1.3.0"

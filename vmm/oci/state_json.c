@@ -11,10 +11,10 @@
 #include "vmm/base/fd.h"
 #include "vmm/oci/spec_version.h"
 
-#define NR_COLUMNS	 6
+#define NR_COLUMNS 6
 #define COLUMN_WIDTH_MIN 12
-#define COLUMN_GAP	 3
-#define OWNER_SIZE	 256
+#define COLUMN_GAP 3
+#define OWNER_SIZE 256
 
 /* A container whose creator did not get as far as a record: its time of creation, unknown. */
 #define TIME_UNKNOWN "0001-01-01T00:00:00Z"
@@ -29,12 +29,12 @@ static json_t *build_state(const struct container_state *state, const char *owne
 	enum container_status status = container_state_status(state);
 
 	return json_pack(
-	    "{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:o, s:s}", "ociVersion", OCI_SPEC_VERSION, "id",
-	    state->id, "pid", status == CONTAINER_STOPPED ? 0 : state->pid, "status",
-	    container_status_name(status), "bundle", text_or(state->bundle, ""), "rootfs",
-	    text_or(state->rootfs, ""), "created", text_or(state->created, TIME_UNKNOWN),
-	    "annotations", state->annotations ? json_incref(state->annotations) : json_object(),
-	    "owner", owner);
+		"{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:o, s:s}", "ociVersion", OCI_SPEC_VERSION,
+		"id", state->id, "pid", status == CONTAINER_STOPPED ? 0 : state->pid, "status",
+		container_status_name(status), "bundle", text_or(state->bundle, ""), "rootfs",
+		text_or(state->rootfs, ""), "created", text_or(state->created, TIME_UNKNOWN),
+		"annotations", state->annotations ? json_incref(state->annotations) : json_object(),
+		"owner", owner);
 }
 
 char *state_json_text(const struct container_state *state)
@@ -68,17 +68,19 @@ static int add_state(json_t *states, const char *root, const char *id, struct te
 		     struct error *err)
 {
 	struct container_state *state = NULL;
-	char owner[OWNER_SIZE];
 	struct error problem;
 	int r = container_state_load(root, id, &state, &problem);
 
 	if (r == -ENOENT)
 		return 0;
-	if (r < 0)
+	if (r < 0) {
 		r = text_list_add(problems, "%s", problem.text);
-	else
+	} else {
+		char owner[OWNER_SIZE];
+
 		r = json_array_append_new(
-		    states, build_state(state, find_owner(state, owner, sizeof(owner))));
+			states, build_state(state, find_owner(state, owner, sizeof(owner))));
+	}
 	container_state_free(state);
 	return r < 0 ? error_set(err, ENOMEM, "list %s", root) : 0;
 }
@@ -136,9 +138,9 @@ static int print_states(FILE *out, const json_t *states, enum state_list_format 
 		return 0;
 	case STATE_LIST_QUIET:
 		for (size_t i = 0; i < json_array_size(states); i++)
-			(void)fprintf(
-			    out, "%s\n",
-			    json_string_value(json_object_get(json_array_get(states, i), "id")));
+			(void)fprintf(out, "%s\n",
+				      json_string_value(
+					      json_object_get(json_array_get(states, i), "id")));
 		return 0;
 	case STATE_LIST_JSON:
 		text = json_dumps(states, JSON_COMPACT);

@@ -12,7 +12,7 @@ struct text_list {
 
 /* Append formatted text. Returns 0 or -ENOMEM, then leaving the list as it was. */
 int text_list_add(struct text_list *list, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+	__attribute__((format(printf, 2, 3)));
 
 /* All items with @separator between them: heap text of the caller's, or NULL without memory. */
 char *text_list_join(const struct text_list *list, const char *separator);

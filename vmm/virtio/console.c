@@ -8,8 +8,8 @@
 #define CONSOLE_RECEIVE_QUEUE 0 /* its buffers are never filled: the guest gets no input here */
 #define CONSOLE_TRANSMIT_QUEUE 1
 #define CONSOLE_QUEUE_SIZE 64
-#define CONSOLE_REQUEST_MAX (64 * 1024) /* bytes of one request that are looked at */
-#define CONSOLE_BYTES_PER_WAKEUP (64 * 1024)
+#define CONSOLE_REQUEST_MAX ((uint64_t)64 * 1024) /* bytes of one request that are looked at */
+#define CONSOLE_BYTES_PER_WAKEUP ((uint64_t)64 * 1024)
 
 /* Returns the bytes logged. */
 static uint64_t log_chain(struct boot_log *log, const struct virtqueue_chain *chain)

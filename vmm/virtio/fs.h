@@ -39,7 +39,7 @@ struct fs {
 	struct event_source channel_source;
 	void (*on_server_gone)(void *context);
 	void *context;
-	bool is_server_gone;				/* [lock] */
+	bool is_server_gone;			      /* [lock] */
 	struct fs_request requests[FS_CHANNEL_SLOTS]; /* [lock] */
 };
 
@@ -50,7 +50,6 @@ struct fs {
  * of the channel; from then on every request is answered with ENOTCONN.
  */
 int fs_init(struct fs *fs, const char *tag, const struct fs_channel *channel,
-	    void (*on_server_gone)(void *context), void *context,
-	    const struct guest_memory *memory, struct event_loop *loop, int interrupt_fd,
-	    struct error *err);
+	    void (*on_server_gone)(void *context), void *context, const struct guest_memory *memory,
+	    struct event_loop *loop, int interrupt_fd, struct error *err);
 void fs_fini(struct fs *fs, struct event_loop *loop);

@@ -57,12 +57,12 @@ struct virtio_device {
 	struct virtio_doorbell doorbells[VIRTIO_DEVICE_MAX_QUEUES];
 
 	pthread_mutex_t lock;
-	uint64_t driver_features; /* [lock] */
-	uint32_t status;	  /* [lock] */
-	uint32_t interrupt_status; /* [lock] */
+	uint64_t driver_features;	 /* [lock] */
+	uint32_t status;		 /* [lock] */
+	uint32_t interrupt_status;	 /* [lock] */
 	uint32_t device_features_select; /* [lock] registers that choose what others show */
 	uint32_t driver_features_select; /* [lock] */
-	uint32_t queue_select;	   /* [lock] may be out of range */
+	uint32_t queue_select;		 /* [lock] may be out of range */
 	struct virtqueue queues[VIRTIO_DEVICE_MAX_QUEUES]; /* [lock] */
 	unsigned int nr_faults; /* [lock] protocol violations logged so far, which is bounded */
 };

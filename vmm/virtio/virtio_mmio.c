@@ -15,8 +15,8 @@ _Static_assert(VIRTIO_MMIO_QUEUE_NOTIFY_OFFSET == VIRTIO_MMIO_QUEUE_NOTIFY, "sec
 
 static struct virtqueue *selected_queue(struct virtio_device *device)
 {
-	return device->queue_select < device->nr_queues ? &device->queues[device->queue_select] :
-							   NULL;
+	return device->queue_select < device->nr_queues ? &device->queues[device->queue_select]
+							: NULL;
 }
 
 static uint32_t read_register(struct virtio_device *device, uint64_t offset)

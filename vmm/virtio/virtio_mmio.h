@@ -15,5 +15,5 @@
 #define VIRTIO_MMIO_SIZE 0x1000
 #define VIRTIO_MMIO_QUEUE_NOTIFY_OFFSET 0x50 /* where ioeventfds are registered, 4 bytes wide */
 
-/* A bus_access_fn whose context is the struct virtio_device. */
-void virtio_mmio_access(void *device, uint64_t offset, uint8_t *data, uint32_t len, bool is_write);
+/* A bus_access_fn whose @context is the struct virtio_device. */
+void virtio_mmio_access(void *context, uint64_t offset, uint8_t *data, uint32_t len, bool is_write);

@@ -288,6 +288,8 @@ static size_t copy_segments(const struct iovec *segments, unsigned int nr, uint6
 		if (source)
 			memcpy(guest, (const uint8_t *)source + done, part);
 		else
+			/* Exactly one of @data and @source is there. */
+			/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
 			memcpy((uint8_t *)data + done, guest, part);
 		done += part;
 		offset = 0;
@@ -303,8 +305,8 @@ size_t virtqueue_chain_read(const struct virtqueue_chain *chain, uint64_t offset
 	return copy_segments(chain->segments, chain->nr_readable, offset, data, NULL, len);
 }
 
-size_t virtqueue_chain_write(const struct virtqueue_chain *chain, uint64_t offset,
-			     const void *data, size_t len)
+size_t virtqueue_chain_write(const struct virtqueue_chain *chain, uint64_t offset, const void *data,
+			     size_t len)
 {
 	return copy_segments(chain->segments + chain->nr_readable, chain->nr_writable, offset, NULL,
 			     data, len);

@@ -48,7 +48,8 @@ struct virtqueue {
 	uint16_t next_used;
 	uint16_t signalled_used; /* value of next_used at the last interrupt decision */
 	bool has_event_index;	 /* VIRTIO_F_EVENT_IDX was negotiated */
-	uint64_t in_flight[VIRTQUEUE_SIZE_MAX / 64]; /* heads popped and not yet pushed, a bit each */
+	/* Heads popped and not yet pushed, a bit each. */
+	uint64_t in_flight[VIRTQUEUE_SIZE_MAX / 64];
 };
 
 /*
@@ -111,5 +112,5 @@ size_t virtqueue_chain_read(const struct virtqueue_chain *chain, uint64_t offset
 			    size_t len);
 
 /* Copy up to @len bytes into the writable segments, from byte @offset on. Returns the count. */
-size_t virtqueue_chain_write(const struct virtqueue_chain *chain, uint64_t offset,
-			     const void *data, size_t len);
+size_t virtqueue_chain_write(const struct virtqueue_chain *chain, uint64_t offset, const void *data,
+			     size_t len);

@@ -33,7 +33,7 @@ struct vsock {
 	struct event_loop *loop;
 	int wake_fd; /* eventfd, makes the loop look at this device */
 	struct event_source wake_source;
-	uint64_t guest_cid; /* the config space (section 5.10.4) */
+	uint64_t guest_cid;	      /* the config space (section 5.10.4) */
 	struct vsock_host host;	      /* [lock] */
 	struct virtqueue_chain chain; /* [lock] the one being read or written */
 };

@@ -116,8 +116,8 @@ static void connection_send_payload(struct vsock_connection *connection,
 	connection->tx_cnt += len;
 	while (len) {
 		const uint8_t *piece;
-		uint32_t n = (uint32_t)min_u64(vsock_buffer_filled(&connection->outgoing, &piece),
-					       len);
+		uint32_t n =
+			(uint32_t)min_u64(vsock_buffer_filled(&connection->outgoing, &piece), len);
 
 		(void)virtqueue_chain_write(chain, offset, piece, n);
 		vsock_buffer_remove(&connection->outgoing, n);

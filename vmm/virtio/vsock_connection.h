@@ -65,7 +65,7 @@ struct vsock_connection {
 	bool owes_credit;
 
 	/* Callbacks owed to the service. */
-	bool is_news;	/* bytes arrived, or the guest ended sending */
+	bool is_news;  /* bytes arrived, or the guest ended sending */
 	bool was_full; /* the outgoing buffer had no room since on_writable was last called */
 };
 
