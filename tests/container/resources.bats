@@ -30,7 +30,8 @@ limited()
 }
 
 @test "a memory limit is the machine's memory" {
-	in_pairs limited 128 512
+	limited 128
+	limited 512
 }
 
 # Each loop counts in user mode; a processor that is not there or does not run shows no such time.

@@ -113,7 +113,8 @@ makes_files()
 }
 
 @test "files made in a container are the host's, of root and of a user" {
-	in_pairs makes_files 0 1000
+	makes_files 0
+	makes_files 1000
 }
 
 # Start a shell in a container, to be told what to do.
@@ -137,7 +138,9 @@ say()
 }
 
 @test "what changes on the host is seen in the container two seconds later" {
-	local look='cat same grows replaced goes comes; ls dir; stat -c %a same; cat <&8'
+	# All on stdout: nobody promises an order between two streams.
+	local look='for name in same grows replaced goes comes; do
+		cat $name 2> /dev/null || echo no $name; done; ls dir; stat -c %a same; cat <&8'
 
 	cd "$SHARED_DIR"
 	mkdir dir
@@ -151,7 +154,7 @@ say()
 		old
 		old
 		old
-		cat: can't open 'comes': No such file or directory
+		no comes
 		goes
 		644
 		old
@@ -171,7 +174,7 @@ say()
 		old
 		more
 		other
-		cat: can't open 'goes': No such file or directory
+		no goes
 		here
 		comes
 		600
@@ -181,17 +184,13 @@ say()
 	wait "$SHELL_PID"
 }
 
-# make_tree DIR DIRECTORIES: a hundred empty files in each.
+# make_tree DIR COUNT: a hundred empty files in each of so many directories.
 make_tree()
 {
-	local dir file
-
-	for ((dir = 0; dir < $2; dir++)); do
-		mkdir -p "$1/$dir"
-		for file in {1..100}; do
-			: > "$1/$dir/$file"
-		done
-	done
+	mkdir "$1"
+	seq -f "$1/%.0f" "$2" | xargs mkdir
+	seq -f "$1/%.0f" "$2" | awk '{ for (file = 1; file <= 100; file++) print $0 "/" file }' |
+		xargs touch
 }
 
 # sh -c "$WALK" sh DIR: every name of a large directory, all attributes of a large tree.
@@ -222,9 +221,9 @@ with_few_descriptors()
 @test "more files than there are descriptors on the host" {
 	make_tree "$SHARED_DIR/tree" 50
 	bundle few "$SHARED" sh -c 'cd /tmp/tree; find . -type f -size 0 | wc -l
-		tail -q -n 0 0/* 1/* 2/* 3/*; echo "tail: $?"
-		ls -l 49 | wc -l; cat 49/*; echo new > 49/new && cat 49/new'
-	output=$(with_few_descriptors run --bundle "$BATS_TEST_TMPDIR/few" few 2>&1 < /dev/null)
+		tail -q -n 0 1/* 2/* 3/* 4/*; echo "tail: $?"
+		ls -l 50 | wc -l; cat 50/*; echo new > 50/new && cat 50/new'
+	run -0 with_few_descriptors run --bundle "$BATS_TEST_TMPDIR/few" few < /dev/null
 	has_line 5000
 	has_text 'Too many open files'
 	has_line 'tail: 1'

@@ -5,12 +5,13 @@
 load helpers
 
 # The same bundle under both runtimes: equal output and exit code. The output stays in $output.
+# Lines of stdout and stderr may overtake each other, so the workload has to join the two.
 same_as_runc()
 {
 	local ours theirs status_ours=0 status_theirs=0
 
-	ours=$(run_bundle "$1" 2>&1 < /dev/null) || status_ours=$?
-	theirs=$(reference run --bundle "$BATS_TEST_TMPDIR/$1" "$1" 2>&1 < /dev/null) ||
+	ours=$(run_bundle "$1" < /dev/null) || status_ours=$?
+	theirs=$(reference run --bundle "$BATS_TEST_TMPDIR/$1" "$1" < /dev/null) ||
 		status_theirs=$?
 	diff <(echo "$theirs") <(echo "$ours")
 	[ "$status_ours" -eq "$status_theirs" ]
@@ -134,7 +135,8 @@ cannot_run()
 }
 
 # What a process can say about itself; the same under both runtimes.
-SELF='cat /proc/1/comm; pwd; umask; env | sort; id; hostname; ulimit -a; cat /proc/1/oom_score_adj
+SELF='cat /proc/1/comm; pwd; umask; env | sort; id; hostname; cat /proc/1/oom_score_adj
+	for limit in -Sn -Hn -Sc -Hc -Ss -Hs; do echo "limit $limit: $(ulimit $limit)"; done
 	grep -E "^(Uid|Gid|Groups|Cap.*|NoNewPrivs|Umask):" /proc/1/status'
 
 @test "what a process is given: root with few capabilities" {
@@ -176,7 +178,7 @@ SELF='cat /proc/1/comm; pwd; umask; env | sort; id; hostname; ulimit -a; cat /pr
 }
 
 @test "a rootfs that is read-only, and one that is not" {
-	bundle readonly . sh -c 'echo x > /file; mkdir /etc/dir; touch /etc/passwd; rm /etc/group
+	bundle readonly . sh -c 'exec 2>&1; echo x > /file; mkdir /etc/dir; touch /etc/passwd; rm /etc/group
 		echo x > /dev/shm/file && cat /dev/shm/file'
 	same_as_runc readonly
 	has_text 'Read-only file system'
@@ -195,7 +197,7 @@ SELF='cat /proc/1/comm; pwd; umask; env | sort; id; hostname; ulimit -a; cat /pr
 		| .linux.sysctl = {"net.ipv4.ip_forward": "1", "kernel.msgmax": "4321"}
 		| .mounts += [{destination: "/tmp", type: "tmpfs", source: "tmpfs",
 			options: ["nosuid", "noexec", "size=1234k", "mode=1750"]}]' \
-		sh -c 'cat /etc/passwd; echo "passwd: $?"; ls /var; touch /var/x; touch /dev/shm/x
+		sh -c 'exec 2>&1; cat /etc/passwd; echo "passwd: $?"; ls /var; touch /var/x; touch /dev/shm/x
 			echo 1 > /proc/sys/kernel/msgmax; echo b > /proc/sysrq-trigger
 			cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax
 			cat /proc/keys /proc/timer_list; ls /sys/firmware
@@ -224,20 +226,16 @@ SELF='cat /proc/1/comm; pwd; umask; env | sort; id; hostname; ulimit -a; cat /pr
 		{destination: "/var/tmp", type: "bind", source: ($tmp + "/fixed"), options: ["bind", "ro"]},
 		{destination: "/etc/group", source: ($tmp + "/file"), options: ["bind"]},
 		{destination: "/etc/passwd", source: ($tmp + "/file"), options: ["bind", "ro"]}]' \
-		sh -c 'cat /tmp/in /var/tmp/in /etc/group; echo new > /tmp/in; echo x > /var/tmp/x
+		sh -c 'exec 2>&1; cat /tmp/in /var/tmp/in /etc/group; echo new > /tmp/in; echo x > /var/tmp/x
 			echo changed > /etc/group; echo x > /etc/passwd; cat /etc/passwd; ls -A /etc
 			mv /tmp/in /tmp/out; rm /etc/group'
-	same_as_runc_after()
-	{
-		run_bundle binds > "$tmp/ours" 2>&1 < /dev/null || :
-		[ "$(cat "$tmp/dir/out" "$tmp/file")" = $'new\nchanged' ]
-		rm "$tmp/dir/out"
-		echo old > "$tmp/dir/in"
-		echo file > "$tmp/file"
-		reference run --bundle "$tmp/binds" binds > "$tmp/theirs" 2>&1 < /dev/null || :
-		diff "$tmp/theirs" "$tmp/ours"
-	}
-	same_as_runc_after
+	run_bundle binds > "$tmp/ours" < /dev/null || :
+	[ "$(cat "$tmp/dir/out" "$tmp/file")" = $'new\nchanged' ]
+	rm "$tmp/dir/out"
+	echo old > "$tmp/dir/in"
+	echo file > "$tmp/file"
+	reference run --bundle "$tmp/binds" binds > "$tmp/theirs" < /dev/null || :
+	diff "$tmp/theirs" "$tmp/ours"
 	[ ! -e "$tmp/fixed/x" ]
 }
 
