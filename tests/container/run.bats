@@ -178,7 +178,8 @@ SELF='cat /proc/1/comm; pwd; umask; env | sort; id; hostname; cat /proc/1/oom_sc
 }
 
 @test "a rootfs that is read-only, and one that is not" {
-	bundle readonly . sh -c 'exec 2>&1; echo x > /file; mkdir /etc/dir; touch /etc/passwd; rm /etc/group
+	bundle readonly . sh -c 'exec 2>&1
+		echo x > /file; mkdir /etc/dir; touch /etc/passwd; rm /etc/group
 		echo x > /dev/shm/file && cat /dev/shm/file'
 	same_as_runc readonly
 	has_text 'Read-only file system'
@@ -226,7 +227,8 @@ SELF='cat /proc/1/comm; pwd; umask; env | sort; id; hostname; cat /proc/1/oom_sc
 		{destination: "/var/tmp", type: "bind", source: ($tmp + "/fixed"), options: ["bind", "ro"]},
 		{destination: "/etc/group", source: ($tmp + "/file"), options: ["bind"]},
 		{destination: "/etc/passwd", source: ($tmp + "/file"), options: ["bind", "ro"]}]' \
-		sh -c 'exec 2>&1; cat /tmp/in /var/tmp/in /etc/group; echo new > /tmp/in; echo x > /var/tmp/x
+		sh -c 'exec 2>&1
+			cat /tmp/in /var/tmp/in /etc/group; echo new > /tmp/in; echo x > /var/tmp/x
 			echo changed > /etc/group; echo x > /etc/passwd; cat /etc/passwd; ls -A /etc
 			mv /tmp/in /tmp/out; rm /etc/group'
 	run_bundle binds > "$tmp/ours" < /dev/null || :
