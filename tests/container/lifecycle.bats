@@ -213,12 +213,11 @@ arrives()
 
 	bundle detached . sh -c "echo runs; $IDLE"
 	bundle kept . sh -c 'exit 5'
-	run_bundle detached --detach --pid-file "$tmp/pid" > "$tmp/detached.out" 2>&1 \
-		< /dev/null 3>&- &
 	run_bundle kept --keep < /dev/null || status=$?
 	[ "$status" -eq 5 ]
-	wait $!
 	has_state kept stopped 0
+	run_bundle detached --detach --pid-file "$tmp/pid" > "$tmp/detached.out" 2>&1 \
+		< /dev/null 3>&-
 	has_state detached running "$(< "$tmp/pid")"
 	wait_until 20 has_printed detached runs
 	bulkhead delete kept

@@ -22,7 +22,7 @@ QEMU = "qemu-system-x86_64"
 BUSYBOX = "/bin/busybox"
 # Needed before the root is there, with their parameters. The rest is loaded on demand.
 MODULES = (("virtio_pci", ""), ("virtio_console", ""), ("virtiofs", ""), ("overlay", ""),
-           ("kvm_amd", "nested=0 npt=0"))
+           ("kvm_amd", "nested=0"))
 # TCG runs `rep movsb` byte by byte: without ERMS, Linux and libc copy in larger pieces.
 CPU = "max,+svm,+npt,-la57,-erms,-fsrm"
 # Crypto self-tests are 40 % of the kernel's start. The TSC is sound but Linux does not know.
