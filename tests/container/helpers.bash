@@ -97,23 +97,15 @@ wait_until()
 	done
 }
 
-# in_pairs FUNCTION ARG...: call the function with each argument, two calls at a time.
-in_pairs()
+
+# one_by_one FUNCTION ARG...: call the function with each argument; all are tried.
+one_by_one()
 {
-	local function=$1 failed=0 running=0 argument
+	local function=$1 failed=0 argument
 
 	shift
 	for argument; do
-		if ((running == 2)); then
-			wait -n || failed=1
-			running=$((running - 1))
-		fi
-		"$function" "$argument" 3>&- &
-		running=$((running + 1))
-	done
-	while ((running > 0)); do
-		wait -n || failed=1
-		running=$((running - 1))
+		"$function" "$argument" 3>&- || failed=1
 	done
 	return $failed
 }

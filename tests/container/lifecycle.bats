@@ -120,9 +120,8 @@ IDLE='sleep 1000 & while :; do wait; done'
 	mkdir "$tmp/pids"
 	cd "$tmp"
 	# Engines of different age spell options in different ways; paths may be relative.
-	create deleted --bundle=deleted --pid-file=pids/deleted --no-pivot &
+	create deleted --bundle=deleted --pid-file=pids/deleted --no-pivot
 	(cd killed && create killed -b . -pid-file ../pids/killed --no-new-keyring)
-	wait $!
 	[ "$(bulkhead list --quiet | sort)" = $'deleted\nkilled' ]
 
 	pid=$(< pids/deleted)
@@ -166,7 +165,7 @@ ends_with()
 @test "the process is its engine's to wait for, with the workload's status" {
 	bundle exits . sh -c 'exit 7'
 	bundle dies 'del(.linux.namespaces[] | select(.type == "pid"))' sleep 1000
-	in_pairs ends_with exits:7 dies:143
+	one_by_one ends_with exits:7 dies:143
 	has_state exits stopped 0
 	has_state dies stopped 0
 }

@@ -38,7 +38,7 @@ exits_with()
 	local codes=(0 1 2 3 126 127 128 137 254 255)
 
 	[ -z "${BULKHEAD_TEST_FULL:-}" ] || mapfile -t codes < <(seq 0 255)
-	in_pairs exits_with "${codes[@]}"
+	one_by_one exits_with "${codes[@]}"
 }
 
 # Without a pid namespace the process is not PID 1, which is deaf to its own signals.
@@ -52,7 +52,7 @@ dies_of()
 }
 
 @test "death by a signal is 128 + its number" {
-	in_pairs dies_of 15 9 11 6
+	one_by_one dies_of 15 9 11 6
 }
 
 @test "PID 1 is deaf to its own signals, as anywhere" {
@@ -123,7 +123,7 @@ cannot_run()
 }
 
 @test "a program that cannot be run is refused in runc's words" {
-	in_pairs cannot_run /nope nope /etc/passwd /etc etc/passwd /etc/passwd/x
+	one_by_one cannot_run /nope nope /etc/passwd /etc etc/passwd /etc/passwd/x
 }
 
 @test "a program that cannot be run is refused by create already" {
