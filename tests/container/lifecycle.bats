@@ -148,7 +148,8 @@ engine()
 
 	shift
 	timeout --kill-after=10 "$TIME_LIMIT" "$BATS_TEST_DIRNAME/engine" "$@" \
-		"$BATS_TEST_TMPDIR/$name" "$BULKHEAD" --root "$STATE" < /dev/null
+		"$BATS_TEST_TMPDIR/$name" "$BULKHEAD" --root "$STATE" \
+		--log "$BATS_TEST_TMPDIR/engine.log" < /dev/null
 }
 
 ends_with()
@@ -232,7 +233,8 @@ arrives()
 			until [ "$resized" ]; do wait; done; stty size
 			read -r line; echo "line: $line"; echo error >&2; exit 3'
 	run engine tty --console
-	echo "$output"
+	echo "status $status, output: $output"
+	cat "$BATS_TEST_TMPDIR/engine.log"
 	[ "$status" -eq 3 ]
 	[ "$(tr -d '\r' <<< "$output" | grep -vx typed)" = "25 91
 /dev/pts/0

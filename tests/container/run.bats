@@ -170,8 +170,7 @@ SELF='cat /proc/1/comm; pwd; umask; env | sort; id; hostname; cat /proc/1/oom_sc
 			inheritable: ["CAP_NET_RAW"], ambient: ["CAP_NET_RAW"]}' \
 		sh -c "$SELF"
 	same_as_runc user
-	has_line 'uid=1000 gid=1001 groups=1001,5(tty),77' ||
-		has_line 'uid=1000 gid=1001 groups=5(tty),77,1001'
+	has_line 'uid=1000 gid=1001 groups=5(tty),77'
 	has_line $'CapEff:\t0000000000002000'
 	has_line $'NoNewPrivs:\t0'
 	has_line other
@@ -185,8 +184,12 @@ SELF='cat /proc/1/comm; pwd; umask; env | sort; id; hostname; cat /proc/1/oom_sc
 	has_text 'Read-only file system'
 	has_line x
 	cp -a "$ROOTFS" "$BATS_TEST_TMPDIR/own"
-	container writable '.root = {path: ($tmp + "/own")}' \
-		sh -c 'echo x > /file && mkdir /etc/dir && rm /etc/group && chmod 600 /file'
+	# runc 1.1 gives a tmpfs the mode of the directory below it, whatever its options say.
+	output=$(container writable '.root = {path: ($tmp + "/own")} | .mounts += [
+		{destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["mode=1750"]}]' \
+		sh -c 'echo x > /file && mkdir /etc/dir && rm /etc/group && chmod 600 /file
+			stat -c %a /tmp' < /dev/null)
+	[ "$output" = 1750 ]
 	[ "$(stat -c '%a %s %u' "$BATS_TEST_TMPDIR/own/file")" = '600 2 0' ]
 	[ -d "$BATS_TEST_TMPDIR/own/etc/dir" ]
 	[ ! -e "$BATS_TEST_TMPDIR/own/etc/group" ]
@@ -197,9 +200,9 @@ SELF='cat /proc/1/comm; pwd; umask; env | sort; id; hostname; cat /proc/1/oom_sc
 		| .linux.readonlyPaths += ["/dev/shm", "/no/such"]
 		| .linux.sysctl = {"net.ipv4.ip_forward": "1", "kernel.msgmax": "4321"}
 		| .mounts += [{destination: "/tmp", type: "tmpfs", source: "tmpfs",
-			options: ["nosuid", "noexec", "size=1234k", "mode=1750"]}]' \
+			options: ["nosuid", "noexec", "size=1234k"]}]' \
 		sh -c 'exec 2>&1; cat /etc/passwd; echo "passwd: $?"; ls /var; touch /var/x; touch /dev/shm/x
-			echo 1 > /proc/sys/kernel/msgmax; echo b > /proc/sysrq-trigger
+			echo 1 > /proc/sys/kernel/msgmax
 			cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax
 			cat /proc/keys /proc/timer_list; ls /sys/firmware
 			df -k /tmp /dev | tail -n +2; stat -c %a /tmp
@@ -207,16 +210,16 @@ SELF='cat /proc/1/comm; pwd; umask; env | sort; id; hostname; cat /proc/1/oom_sc
 	same_as_runc paths
 	has_line 'passwd: 0'
 	has_line 4321
-	has_line 1750
+	has_line 1777
 	has_line full
 	has_text "can't create /proc/sys/kernel/msgmax: Read-only file system"
-	has_text "can't create /proc/sysrq-trigger: Read-only file system"
 	has_text 'touch: /var/x: Read-only file system'
 }
 
 @test "bind mounts of directories and files, to be written or not" {
 	local tmp=$BATS_TEST_TMPDIR
 
+	# One file mounted twice is two files to the guest: a change arrives there as the host's do.
 	mkdir "$tmp/dir" "$tmp/fixed"
 	echo old > "$tmp/dir/in"
 	echo fixed > "$tmp/fixed/in"
@@ -229,7 +232,7 @@ SELF='cat /proc/1/comm; pwd; umask; env | sort; id; hostname; cat /proc/1/oom_sc
 		{destination: "/etc/passwd", source: ($tmp + "/file"), options: ["bind", "ro"]}]' \
 		sh -c 'exec 2>&1
 			cat /tmp/in /var/tmp/in /etc/group; echo new > /tmp/in; echo x > /var/tmp/x
-			echo changed > /etc/group; echo x > /etc/passwd; cat /etc/passwd; ls -A /etc
+			echo changed > /etc/group; echo x > /etc/passwd; sleep 2; cat /etc/passwd; ls -A /etc
 			mv /tmp/in /tmp/out; rm /etc/group'
 	run_bundle binds > "$tmp/ours" < /dev/null || :
 	[ "$(cat "$tmp/dir/out" "$tmp/file")" = $'new\nchanged' ]

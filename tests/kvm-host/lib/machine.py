@@ -55,8 +55,8 @@ class Mode:
 
 
 MODES = {
-    "fast": Mode(["-accel", "tcg,thread=multi", "-smp", "2"], 1, False),
-    "counting": Mode(["-accel", "tcg", "-icount", "shift=0,sleep=off", "-smp", "1"], 86400, True),
+    "fast": Mode(["-accel", "tcg,thread=multi"], 1, False),
+    "counting": Mode(["-accel", "tcg", "-icount", "shift=0,sleep=off"], 86400, True),
 }
 
 
@@ -175,7 +175,7 @@ class Machine:
     QEMU and virtiofsd print; processes: all of which must live.
     """
 
-    def __init__(self, mode, memory):
+    def __init__(self, mode, memory, cpus):
         kernel, release = find_kernel()
         self.mode = MODES[mode]
         self.console, output = os.pipe()
@@ -183,7 +183,7 @@ class Machine:
         self.port, port = socket.socketpair()
         initramfs = memory_file("initramfs", build_initramfs(release))
         command = [
-            QEMU, "-M", "q35", *self.mode.qemu_args, "-cpu", CPU,
+            QEMU, "-M", "q35", *self.mode.qemu_args, "-cpu", CPU, "-smp", str(cpus),
             "-m", str(memory), "-object", f"memory-backend-memfd,id=ram,size={memory}M,share=on",
             "-numa", "node,memdev=ram", "-nodefaults", "-no-user-config", "-no-reboot",
             "-display", "none", "-serial", "stdio",

@@ -58,7 +58,7 @@ class Supervisor:
 
     def main(self):
         try:
-            self.machine = Machine(self.options["mode"], self.options["memory"])
+            self.machine = Machine(**self.options)
             self._loop()
         except Stop:
             pass
