@@ -202,7 +202,7 @@ fails_with()
 
 	bundle plain "$small" true
 	mkdir "$tree"
-	cp /bin/busybox "$tree/init"
+	cp "$TOP/build/guest/dirty_mapping" "$tree/init"
 	(cd "$tree" && echo init | cpio --quiet -o -H newc) > "$BATS_TEST_TMPDIR/init.cpio"
 	fails_with "Attempted to kill init" --initramfs "$BATS_TEST_TMPDIR/init.cpio"
 }
