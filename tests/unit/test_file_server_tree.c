@@ -251,9 +251,13 @@ static void test_extended_attributes(void)
 	is_int(fuse_client_release(client, FUSE_RELEASE, fh), 0);
 }
 
+/* The numbers of one file system stay apart from those of another, in names and in attributes. */
 static void test_mounts(void)
 {
 	struct fuse_entry_out entry;
+	struct walk walk;
+	struct stat host;
+	uint64_t mark;
 	char path[128];
 
 	(void)snprintf(path, sizeof(path), "%s/export/volume", client->directory);
@@ -262,17 +266,23 @@ static void test_mounts(void)
 		printf("# no mounts here: %s\n", strerrorname_np(errno));
 		return;
 	}
+	is_int(stat(path, &host), 0);
 	is_int(fuse_client_lookup(client, 1, "volume", &entry), 0);
-	is_int(entry.attr.flags, FUSE_ATTR_SUBMOUNT);
+	mark = entry.attr.ino ^ host.st_ino;
+	ok(mark != 0 && (mark & 0xffffffffffff) == 0);
 	is_int(mkdirat(client->export_fd, "volume/inner", 0755), 0);
+	is_int(fstatat(client->export_fd, "volume/inner", &host, 0), 0);
 	is_int(fuse_client_lookup(client, entry.nodeid, "inner", &entry), 0);
-	is_int(entry.attr.flags, 0);
+	is_int(entry.attr.ino, host.st_ino ^ mark);
+	walk = walk_directory("volume", FUSE_READDIRPLUS, 4096);
+	ok(walk.nr_nodes == 1 && walk.nr_wrong == 0);
 	is_int(mount("proc", path, "proc", 0, NULL), 0);
 	is_int(fuse_client_lookup(client, 1, "volume", &entry), -EACCES);
 	is_int(umount(path), 0);
 	is_int(umount2(path, MNT_DETACH), 0);
 	is_int(fuse_client_lookup(client, 1, "volume", &entry), 0);
-	is_int(entry.attr.flags, 0);
+	is_int(stat(path, &host), 0);
+	is_int(entry.attr.ino, host.st_ino);
 }
 
 static void test_running_out_of_descriptors(void)

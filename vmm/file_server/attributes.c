@@ -15,10 +15,10 @@ dev_t attributes_decode_device(uint32_t encoded)
 	return makedev(encoded >> 8 & 0xfff, (encoded & 0xff) | (encoded >> 12 & 0xfff00));
 }
 
-void attributes_fill(const struct statx *stat, struct fuse_attr *ret_attr)
+void attributes_fill(const struct statx *stat, uint64_t number, struct fuse_attr *ret_attr)
 {
 	*ret_attr = (struct fuse_attr){
-		.ino = stat->stx_ino,
+		.ino = number,
 		.size = stat->stx_size,
 		.blocks = stat->stx_blocks,
 		.atime = (uint64_t)stat->stx_atime.tv_sec,

@@ -10,7 +10,8 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-void attributes_fill(const struct statx *stat, struct fuse_attr *ret_attr);
+/* The attributes of @stat, with the inode number @number. */
+void attributes_fill(const struct statx *stat, uint64_t number, struct fuse_attr *ret_attr);
 
 /* The device number in a mknod request, and in an attribute. */
 dev_t attributes_decode_device(uint32_t encoded);

@@ -66,7 +66,7 @@ static bool append_name(struct file_server *server, const struct inode *director
 	size_t name_len = strlen(host->d_name);
 	size_t record_len = FUSE_REC_ALIGN(FUSE_NAME_OFFSET + name_len);
 	struct fuse_dirent guest = {
-		.ino = host->d_ino,
+		.ino = inode_number(directory, host->d_ino),
 		.off = (uint64_t)host->d_off,
 		.namelen = (uint32_t)name_len,
 		.type = host->d_type,

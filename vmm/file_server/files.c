@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/uio.h>
 
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
@@ -66,6 +65,19 @@ int serve_read(struct file_server *server, struct fuse_request *request, struct 
 	return 0;
 }
 
+/*
+ * Whether a write appends is said in each request, but RWF_APPEND is not the way to pass it on:
+ * overlayfs of Linux 6.1 knows only the O_APPEND of the descriptor.
+ */
+static int set_append(int fd, bool is_append)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags >= 0 && !(flags & O_APPEND) == !is_append)
+		return 0;
+	return flags < 0 || fcntl(fd, F_SETFL, flags ^ O_APPEND) < 0 ? -errno : 0;
+}
+
 int serve_write(struct file_server *server, struct fuse_request *request, struct fuse_reply *reply)
 {
 	const struct fuse_write_in *in = &request->in.write;
@@ -73,30 +85,24 @@ int serve_write(struct file_server *server, struct fuse_request *request, struct
 	const uint8_t *data = fuse_request_take_data(request, in->size);
 	struct fuse_write_out out = { 0 };
 	ssize_t written;
+	int ret = 0;
 
 	if (!handle)
 		return -EBADF;
 	if (!data || in->offset > INT64_MAX)
 		return -EINVAL;
-	if (in->write_flags & FUSE_WRITE_KILL_SUIDGID) {
-		int ret = attributes_kill_suid_sgid(handle->fd);
-
-		if (ret < 0)
-			return ret;
-	}
+	if (in->write_flags & FUSE_WRITE_KILL_SUIDGID)
+		ret = attributes_kill_suid_sgid(handle->fd);
 	/*
-	 * O_APPEND is honoured per write: a page of a shared mapping (FUSE_WRITE_CACHE) comes with
-	 * whatever handle of the file is at hand, and belongs where its offset says.
+	 * A page of a shared mapping (FUSE_WRITE_CACHE) comes with whatever handle of the file is
+	 * at hand, and belongs where its offset says.
 	 */
-	if (in->flags & O_APPEND && !(in->write_flags & FUSE_WRITE_CACHE)) {
-		struct iovec vector = { .iov_len = in->size };
-
-		/* An iovec has no const, though the kernel only reads from this one. */
-		memcpy(&vector.iov_base, &data, sizeof(data));
-		written = pwritev2(handle->fd, &vector, 1, 0, RWF_APPEND);
-	} else {
-		written = pwrite(handle->fd, data, in->size, (off_t)in->offset);
-	}
+	if (ret == 0)
+		ret = set_append(handle->fd, in->flags & O_APPEND &&
+						     !(in->write_flags & FUSE_WRITE_CACHE));
+	if (ret < 0)
+		return ret;
+	written = pwrite(handle->fd, data, in->size, (off_t)in->offset);
 	if (written < 0)
 		return -errno;
 	out.size = (uint32_t)written;

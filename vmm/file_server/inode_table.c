@@ -39,6 +39,21 @@ bool inode_is_other_mount(const struct inode *parent, const struct statx *stat)
 	return S_ISDIR(stat->stx_mode) && key.device != parent->key.device;
 }
 
+/* Numbers of file systems stay below 2^48, by far: the bits above are free to tell them apart. */
+static uint64_t mark_of(const struct inode *parent, const struct statx *stat)
+{
+	uint64_t device = key_of(stat).device;
+
+	if (!inode_is_other_mount(parent, stat) || device == parent->key.device)
+		return parent->number_mark;
+	return (1 + device % UINT16_MAX) << 48;
+}
+
+uint64_t inode_number(const struct inode *inode, uint64_t number)
+{
+	return number ^ inode->number_mark;
+}
+
 static bool keys_are_equal(const struct inode_key *a, const struct inode_key *b)
 {
 	return a->number == b->number && a->device == b->device && a->mount_id == b->mount_id;
@@ -205,8 +220,8 @@ struct inode *inode_table_find(const struct inode_table *table, uint64_t nodeid)
 	return id_table_find(&table->ids, nodeid);
 }
 
-int inode_table_enter(struct inode_table *table, int fd, const struct statx *stat,
-		      uint32_t max_nodes, struct inode **ret_inode)
+int inode_table_enter(struct inode_table *table, const struct inode *parent, int fd,
+		      const struct statx *stat, uint32_t max_nodes, struct inode **ret_inode)
 {
 	AUTO_CLOSE int owned_fd = fd;
 	struct inode_key key = key_of(stat);
@@ -220,6 +235,7 @@ int inode_table_enter(struct inode_table *table, int fd, const struct statx *sta
 		ret = add(table, &owned_fd, stat, &inode);
 		if (ret < 0)
 			return ret;
+		inode->number_mark = mark_of(parent, stat);
 	}
 	inode->nr_lookups++;
 	*ret_inode = inode;

@@ -27,7 +27,8 @@ struct inode {
 	uint64_t nodeid;
 	uint64_t nr_lookups; /* without meaning for the root */
 	struct inode_key key;
-	struct inode *next; /* in the same bucket */
+	uint64_t number_mark; /* of its file system, see inode_number() */
+	struct inode *next;   /* in the same bucket */
 	int fd;		    /* O_PATH, symbolic links not followed */
 	mode_t type;	    /* S_IFMT bits: an inode keeps its type for life */
 };
@@ -53,13 +54,20 @@ struct inode *inode_table_find(const struct inode_table *table, uint64_t nodeid)
 bool inode_is_other_mount(const struct inode *parent, const struct statx *stat);
 
 /*
+ * What the guest is told in place of the host's inode number @number, on the file system of @inode.
+ * All mounts are one file system to the guest, so their numbers are kept apart.
+ */
+uint64_t inode_number(const struct inode *inode, uint64_t number);
+
+/*
  * Count one lookup of the node @fd (O_PATH; taken, also on failure), whose inode_stat() is
- * @stat. A node not yet known is added while there are fewer than @max_nodes.
+ * @stat and which was found in @parent. A node not yet known is added while there are fewer than
+ * @max_nodes.
  *
  * Returns 0, -ENFILE when that many are known, or another negative errno value.
  */
-int inode_table_enter(struct inode_table *table, int fd, const struct statx *stat,
-		      uint32_t max_nodes, struct inode **ret_inode);
+int inode_table_enter(struct inode_table *table, const struct inode *parent, int fd,
+		      const struct statx *stat, uint32_t max_nodes, struct inode **ret_inode);
 
 /* Take back @nr_lookups lookups of @nodeid; more than there were count as all. */
 void inode_table_forget(struct inode_table *table, uint64_t nodeid, uint64_t nr_lookups);

@@ -50,18 +50,19 @@ int serve_batch_forget(struct file_server *server, struct fuse_request *request,
 	return 0;
 }
 
-static int append_attributes(struct file_server *server, int fd, struct fuse_reply *reply)
+static int append_attributes(struct file_server *server, const struct inode *inode,
+			     struct fuse_reply *reply)
 {
 	struct fuse_attr_out out = {
 		.attr_valid = server->options.cache_timeout_ms / 1000,
 		.attr_valid_nsec = server->options.cache_timeout_ms % 1000 * 1000000,
 	};
 	struct statx stat;
-	int ret = inode_stat(fd, &stat);
+	int ret = inode_stat(inode->fd, &stat);
 
 	if (ret < 0)
 		return ret;
-	attributes_fill(&stat, &out.attr);
+	attributes_fill(&stat, inode_number(inode, stat.stx_ino), &out.attr);
 	return fuse_reply_append(reply, &out, sizeof(out));
 }
 
@@ -69,7 +70,7 @@ int serve_getattr(struct file_server *server, struct fuse_request *request,
 		  struct fuse_reply *reply)
 {
 	/* The node is as good as a handle of it: it stays the same file when its names go. */
-	return append_attributes(server, request->inode->fd, reply);
+	return append_attributes(server, request->inode, reply);
 }
 
 static int set_owner(const struct inode *inode, const struct fuse_setattr_in *in)
@@ -158,7 +159,7 @@ int serve_setattr(struct file_server *server, struct fuse_request *request,
 		ret = set_size(server, inode, in);
 	if (ret == 0 && in->valid & (FATTR_ATIME | FATTR_MTIME | FATTR_ATIME_NOW | FATTR_MTIME_NOW))
 		ret = set_times(server, inode, in);
-	return ret < 0 ? ret : append_attributes(server, inode->fd, reply);
+	return ret < 0 ? ret : append_attributes(server, inode, reply);
 }
 
 int serve_readlink(struct file_server *server, struct fuse_request *request,

@@ -86,23 +86,19 @@ int server_enter(struct file_server *server, const struct inode *parent, int fd,
 	AUTO_CLOSE int owned_fd = fd;
 	struct inode *inode;
 	struct statx stat;
-	bool is_mount_point;
 	int ret = inode_stat(owned_fd, &stat);
 
 	if (ret < 0)
 		return ret;
-	is_mount_point = inode_is_other_mount(parent, &stat);
-	if (is_mount_point && is_proc(owned_fd))
+	if (inode_is_other_mount(parent, &stat) && is_proc(owned_fd))
 		return -EACCES;
-	ret = inode_table_enter(&server->inodes, fd_take(&owned_fd), &stat,
+	ret = inode_table_enter(&server->inodes, parent, fd_take(&owned_fd), &stat,
 				server_max_nodes(server), &inode);
 	if (ret < 0)
 		return ret;
 	*ret_entry = (struct fuse_entry_out){ .nodeid = inode->nodeid };
 	server_set_timeouts(server, ret_entry);
-	attributes_fill(&stat, &ret_entry->attr);
-	if (is_mount_point && S_ISDIR(inode->type) && server->init_flags & FUSE_SUBMOUNTS)
-		ret_entry->attr.flags |= FUSE_ATTR_SUBMOUNT;
+	attributes_fill(&stat, inode_number(inode, stat.stx_ino), &ret_entry->attr);
 	return 0;
 }
 

@@ -18,13 +18,15 @@
  * HANDLE_KILLPRIV_V2: without it every write in the guest first asks for security.capability.
  * CACHE_SYMLINKS: the target of a symbolic link never changes, and a new link is a new node.
  * Not POSIX_LOCKS, FLOCK_LOCKS: locks are among the guest's processes and live in its kernel.
+ * Not SUBMOUNTS: Linux 6.1 knows no ACLs below one, so a mode that is an ACL's mask would grant more
+ *     than the ACL does.
  * Not EXPORT_SUPPORT: it would make "." and ".." names that can be looked up.
  */
 #define WANTED_FLAGS                                                                               \
 	(FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_DONT_MASK |                \
 	 FUSE_AUTO_INVAL_DATA | FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO |     \
 	 FUSE_PARALLEL_DIROPS | FUSE_POSIX_ACL | FUSE_MAX_PAGES | FUSE_CACHE_SYMLINKS |            \
-	 FUSE_SUBMOUNTS | FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT)
+	 FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT)
 
 /* INIT begins a session and DESTROY ends one: nothing of an earlier one is left. */
 static void forget_session(struct file_server *server)
