@@ -98,8 +98,8 @@ int serve_write(struct file_server *server, struct fuse_request *request, struct
 	 * at hand, and belongs where its offset says.
 	 */
 	if (ret == 0)
-		ret = set_append(handle->fd, in->flags & O_APPEND &&
-						     !(in->write_flags & FUSE_WRITE_CACHE));
+		ret = set_append(handle->fd,
+				 in->flags & O_APPEND && !(in->write_flags & FUSE_WRITE_CACHE));
 	if (ret < 0)
 		return ret;
 	written = pwrite(handle->fd, data, in->size, (off_t)in->offset);
