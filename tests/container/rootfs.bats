@@ -194,7 +194,7 @@ make_tree()
 }
 
 # sh -c "$WALK" sh DIR: every name of a large directory, all attributes of a large tree.
-WALK='cd "$1"; busybox ls large | wc -l; busybox ls large | md5sum
+WALK='cd "$1"; busybox ls large | md5sum
 	busybox find tree -type f -size 0 | wc -l; busybox ls -lRn tree | md5sum'
 
 @test "a directory of 100,000 names, and a tree of many files" {
@@ -204,6 +204,7 @@ WALK='cd "$1"; busybox ls large | wc -l; busybox ls large | md5sum
 	mkdir "$SHARED_DIR/large"
 	(cd "$SHARED_DIR/large" && seq -f 'a rather long name, number %.0f' 100000 | tr '\n' '\0' |
 		xargs -0 touch)
+	[ "$(find "$SHARED_DIR/large" -type f | wc -l)" -eq 100000 ]
 	make_tree "$SHARED_DIR/tree" $directories
 	sh -c "$WALK" sh "$SHARED_DIR" > "$BATS_TEST_TMPDIR/host"
 	TIME_LIMIT=1000 container walk "$SHARED" sh -c "$WALK" sh /tmp > "$BATS_TEST_TMPDIR/guest" \

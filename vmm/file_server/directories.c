@@ -24,8 +24,11 @@
 int serve_opendir(struct file_server *server, struct fuse_request *request,
 		  struct fuse_reply *reply)
 {
-	/* The client keeps names it has read until the directory's mtime changes. */
-	struct fuse_open_out out = { .open_flags = FOPEN_KEEP_CACHE | FOPEN_CACHE_DIR };
+	/*
+	 * Not FOPEN_CACHE_DIR: names from the client's cache come without attributes, and these it
+	 * would then have to look up one by one.
+	 */
+	struct fuse_open_out out = { 0 };
 	int fd = server_open_inode(server, request->inode,
 				   request->in.open.flags & (O_ACCMODE | O_NOATIME));
 	int ret;
