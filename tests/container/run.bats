@@ -232,8 +232,8 @@ SELF='cat /proc/1/comm; pwd; umask; env | sort; id; hostname; cat /proc/1/oom_sc
 		{destination: "/etc/passwd", source: ($tmp + "/file"), options: ["bind", "ro"]}]' \
 		sh -c 'exec 2>&1
 			cat /tmp/in /var/tmp/in /etc/group; echo new > /tmp/in; echo x > /var/tmp/x
-			echo changed > /etc/group; echo x > /etc/passwd; sleep 2; cat /etc/passwd; ls -A /etc
-			mv /tmp/in /tmp/out; rm /etc/group'
+			echo changed > /etc/group; echo x > /etc/passwd; sleep 2; cat /etc/passwd
+			ls -A /etc; mv /tmp/in /tmp/out; rm /etc/group'
 	run_bundle binds > "$tmp/ours" < /dev/null || :
 	[ "$(cat "$tmp/dir/out" "$tmp/file")" = $'new\nchanged' ]
 	rm "$tmp/dir/out"

@@ -28,7 +28,7 @@ static void test_times_and_modes(void)
 	(void)stat("file", &after);
 	HOLDS("only mtime",
 	      after.st_atim.tv_sec == 1234567890 && after.st_mtim.tv_sec == 2000000000);
-	(void)usleep(20000); /* times of change come from a clock that ticks a hundred times a second */
+	(void)usleep(20000); /* the clock behind ctime ticks a hundred times a second */
 	SUCCEEDS("now", utimensat(AT_FDCWD, "file", NULL, 0));
 	(void)stat("file", &after);
 	HOLDS("time of today", labs((long)after.st_mtim.tv_sec - (long)time(NULL)) < 60);

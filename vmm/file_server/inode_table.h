@@ -29,8 +29,8 @@ struct inode {
 	struct inode_key key;
 	uint64_t number_mark; /* of its file system, see inode_number() */
 	struct inode *next;   /* in the same bucket */
-	int fd;		    /* O_PATH, symbolic links not followed */
-	mode_t type;	    /* S_IFMT bits: an inode keeps its type for life */
+	int fd;		      /* O_PATH, symbolic links not followed */
+	mode_t type;	      /* S_IFMT bits: an inode keeps its type for life */
 };
 
 struct inode_table {

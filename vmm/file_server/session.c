@@ -18,8 +18,8 @@
  * HANDLE_KILLPRIV_V2: without it every write in the guest first asks for security.capability.
  * CACHE_SYMLINKS: the target of a symbolic link never changes, and a new link is a new node.
  * Not POSIX_LOCKS, FLOCK_LOCKS: locks are among the guest's processes and live in its kernel.
- * Not SUBMOUNTS: Linux 6.1 knows no ACLs below one, so a mode that is an ACL's mask would grant more
- *     than the ACL does.
+ * Not SUBMOUNTS: Linux 6.1 knows no ACLs below one, so that a mode which is an ACL's mask would
+ *     grant more than the ACL does.
  * Not EXPORT_SUPPORT: it would make "." and ".." names that can be looked up.
  */
 #define WANTED_FLAGS                                                                               \
