@@ -104,6 +104,8 @@ int container_process_start(struct container_process *process, struct failure *e
 	AUTO_CLOSE int gate_fd = fd_take(&process->gate_fd);
 	struct container_report report;
 
+	/* A stop of before would keep execve, and with it guest-init, waiting: it is called off. */
+	(void)kill(process->pid, SIGCONT);
 	if (write(gate_fd, "", 1) != 1)
 		return failure_set(err, errno, "start the process");
 	/* No report: execve closed the pipe, or the process was killed, as its status will tell. */

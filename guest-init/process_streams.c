@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "guest-init/host_connection.h"
@@ -20,6 +21,7 @@ void process_streams_init(struct process_streams *streams)
 		streams->child_fds[i] = -1;
 	}
 	streams->terminal_fd = -1;
+	streams->slave_fd = -1;
 	for (size_t i = 0; i < PROCESS_STREAMS_PUMPS; i++)
 		stream_pump_init_stopped(&streams->pumps[i]);
 }
@@ -94,7 +96,8 @@ static int streams_start_terminal(struct process_streams *streams)
 	AUTO_CLOSE int in_fd = fcntl(streams->terminal_fd, F_DUPFD_CLOEXEC, 0);
 	AUTO_CLOSE int out_fd = fcntl(streams->terminal_fd, F_DUPFD_CLOEXEC, 0);
 
-	if (host_fd < 0 || in_fd < 0 || out_fd < 0)
+	streams->slave_fd = ioctl(streams->terminal_fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (host_fd < 0 || in_fd < 0 || out_fd < 0 || streams->slave_fd < 0)
 		return -errno;
 	stream_pump_init(&streams->pumps[STREAMS_INPUT], fd_take(&host_fd), fd_take(&in_fd));
 	stream_pump_init(&streams->pumps[PROTOCOL_STDOUT], fd_take(&out_fd),
@@ -133,6 +136,12 @@ void process_streams_on_event(struct process_streams *streams, uint32_t event, u
 		pump->is_ready = stream_pump_is_running(pump);
 }
 
+static void streams_close_terminal(struct process_streams *streams)
+{
+	fd_close(&streams->slave_fd);
+	fd_close(&streams->terminal_fd);
+}
+
 bool process_streams_run(struct process_streams *streams)
 {
 	bool is_ready = false;
@@ -144,20 +153,22 @@ bool process_streams_run(struct process_streams *streams)
 	}
 	/* Nobody reads the terminal any more: without this last master its users get SIGHUP. */
 	if (!process_streams_are_draining(streams))
-		fd_close(&streams->terminal_fd);
+		streams_close_terminal(streams);
 	return is_ready;
 }
 
 void process_streams_end_input(struct process_streams *streams)
 {
 	stream_pump_stop(&streams->pumps[STREAMS_INPUT]);
+	/* Now the terminal ends when its last user does. */
+	fd_close(&streams->slave_fd);
 }
 
 void process_streams_stop(struct process_streams *streams)
 {
 	for (size_t i = 0; i < PROCESS_STREAMS_PUMPS; i++)
 		stream_pump_stop(&streams->pumps[i]);
-	fd_close(&streams->terminal_fd);
+	streams_close_terminal(streams);
 }
 
 bool process_streams_are_draining(const struct process_streams *streams)

@@ -21,6 +21,7 @@ struct process_streams {
 	int pipe_fds[3];		   /* guest-init's ends, likewise */
 	int child_fds[3];		   /* the process's ends, or -1 */
 	int terminal_fd;		   /* for its size, or -1 */
+	int slave_fd; /* keeps the terminal alive while no process has it open, or -1 */
 	/* Towards the process first, then what comes from it. */
 	struct stream_pump pumps[PROCESS_STREAMS_PUMPS];
 };

@@ -20,13 +20,13 @@
  * STDERR guest -> host, TERMINAL (alone, instead of the three) both ways.
  *
  * When the workload has ended, guest-init ends every process it left behind, drains the streams
- * to their end, unmounts the shared tree so that dirty pages reach the host, and then sends
+ * to their end, detaches the shared tree (nothing in it waits to be written) and then sends
  * EXITED; the monitor ends the VM.
  *
  * The "create" object (members are always present unless marked ?):
  *   "entropy": 128 hex digits for the kernel's random pool
  *   "hostname"?, "domainname"?: strings
- *   "namespaces": ["pid","mount","ipc","uts","cgroup","network","user","time"], those to unshare
+ *   "namespaces": ["pid","mount","ipc","uts","cgroup","network","time"], those to unshare
  *   "readonlyRootfs": bool (true: remount the root read-only after the mounts are made)
  *   "rootfsPropagation": MS_SHARED, MS_SLAVE, … or 0
  *   "mounts": [{"destination": absolute path, "type": string, "source": string,

@@ -98,7 +98,8 @@ wait_until()
 }
 
 
-# one_by_one FUNCTION ARG...: call the function with each argument; all are tried.
+# one_by_one FUNCTION ARG...: call the function with each argument; all are tried. The function has
+# to return its failures itself: a command that fails in it does not end it.
 one_by_one()
 {
 	local function=$1 failed=0 argument

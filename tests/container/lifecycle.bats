@@ -229,8 +229,8 @@ arrives()
 
 @test "a terminal is handed to the engine, which gives it sizes and input" {
 	bundle tty '.process.terminal = true | .process.consoleSize = {height: 25, width: 91}' \
-		sh -c 'stty size; tty; trap resized=1 WINCH; sleep 1000 & echo ready
-			until [ "$resized" ]; do wait; done; stty size
+		sh -c 'stty size; tty; trap resized=1 WINCH; echo ready
+			until [ "$resized" ]; do sleep 1 & wait; done; stty size
 			read -r line; echo "line: $line"; echo error >&2; exit 3'
 	run engine tty --console
 	echo "status $status, output: $output"

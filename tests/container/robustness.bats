@@ -78,7 +78,7 @@ start_sleeper()
 @test "kill -9 of the monitor ends the container and leaves nothing" {
 	start_sleeper victim
 	kill -KILL "$(monitor_of victim)"
-	wait_until 1 no_processes
+	wait_until 10 no_processes
 	is_status victim stopped
 	[ "$(pid_of victim)" -eq 0 ]
 	run -1 bulkhead kill victim TERM
@@ -91,7 +91,7 @@ start_sleeper()
 @test "kill -9 of the container process ends the container and leaves nothing" {
 	start_sleeper victim
 	kill -KILL "$(pid_of victim)"
-	wait_until 1 no_processes
+	wait_until 10 no_processes
 	is_status victim stopped
 	bulkhead delete victim
 }
@@ -112,7 +112,7 @@ create_and_kill()
 		bulkhead delete --force cut
 		return
 	fi
-	wait_until 1 no_processes || { echo "left after $1 s: $(pgrep -af "$STATE")"; return 1; }
+	wait_until 10 no_processes || { echo "left after $1 s: $(pgrep -af "$STATE")"; return 1; }
 	if [ -e "$STATE/cut" ]; then
 		bulkhead state cut > /dev/null || return 1
 		is_status cut stopped || return 1
@@ -130,11 +130,23 @@ create_and_kill()
 	done
 }
 
+# mute_initramfs FILE: its init never says a word.
+mute_initramfs()
+{
+	local tree=$BATS_TEST_TMPDIR/mute
+
+	mkdir "$tree"
+	cp /bin/busybox "$tree/init"
+	(cd "$tree" && echo init | cpio --quiet -o -H newc) > "$1"
+}
+
 @test "a signal to the command line in the middle of create undoes it" {
 	local pid status=0
 
 	bundle cut "$small" sleep 100
-	"$BULKHEAD" --root "$STATE" create --bundle "$BATS_TEST_TMPDIR/cut" cut \
+	mute_initramfs "$BATS_TEST_TMPDIR/mute.cpio"
+	"$BULKHEAD" --root "$STATE" --initramfs "$BATS_TEST_TMPDIR/mute.cpio" \
+		create --bundle "$BATS_TEST_TMPDIR/cut" cut \
 		> "$BATS_TEST_TMPDIR/cut.out" 2>&1 < /dev/null 3>&- &
 	pid=$!
 	wait_until 20 processes > /dev/null
@@ -143,7 +155,7 @@ create_and_kill()
 	wait "$pid" || status=$?
 	[ "$status" -eq 1 ]
 	[ -z "$(ls -A "$STATE")" ]
-	wait_until 1 no_processes
+	wait_until 10 no_processes
 }
 
 # Its processes are stopped from outside: the same to us as a guest that never answers.
@@ -154,14 +166,14 @@ create_and_kill()
 	kill -STOP "$(monitor_of hung)"
 	start=${EPOCHREALTIME/./}
 	bulkhead kill hung KILL
-	((${EPOCHREALTIME/./} - start < 2500000))
-	wait_until 1 no_processes
+	((${EPOCHREALTIME/./} - start < 20000000))
+	wait_until 10 no_processes
 	bulkhead delete hung
 
 	start_sleeper hung
 	kill -STOP "$(monitor_of hung)"
 	bulkhead delete --force hung
-	wait_until 1 no_processes
+	wait_until 10 no_processes
 	[ ! -e "$STATE/hung" ]
 }
 
@@ -177,7 +189,7 @@ fails_with()
 	has_text "bulkhead create failed"
 	has_text "$text"
 	[ -z "$(ls -A "$STATE" 2> /dev/null)" ]
-	wait_until 1 no_processes
+	wait_until 10 no_processes
 }
 
 @test "a kernel or initramfs that is none is one clear error" {

@@ -61,7 +61,10 @@ all_gone()
 
 nothing_runs_inside()
 {
-	! inside pgrep -f "$1" > /dev/null
+	local status=0
+
+	inside pgrep -f "$1" > /dev/null || status=$?
+	[ "$status" -eq 1 ] # none, and not that the host is gone
 }
 
 # What hosts could leave in the file system: they shall use nothing of it.
@@ -155,20 +158,26 @@ leftovers()
 }
 
 @test "SIGTERM is forwarded" {
-	run timeout 2 "$KVM_HOST" run --name "$NAME" -- \
-		sh -c 'trap "echo caught; exit 3" TERM; sleep 100 & wait'
-	[ "$status" -eq 124 ]
-	[ "$output" = caught ]
+	local out=$BATS_TEST_TMPDIR/out pid status=0
+
+	"$KVM_HOST" run --name "$NAME" -- \
+		sh -c 'trap "echo caught; exit 3" TERM; sleep 100 & echo ready; wait' > "$out" 3>&- &
+	pid=$!
+	wait_until 60 grep -qx ready "$out"
+	kill -TERM "$pid"
+	wait "$pid" || status=$?
+	[ "$status" -eq 3 ]
+	[ "$(< "$out")" = $'ready\ncaught' ]
 }
 
 @test "kill -9 of the client kills the command and its children" {
 	inside bash -c 'trap "" TERM HUP; setsid sleep 4321 & wait' &
 	local client=$!
 
-	wait_until 5 inside pgrep -f 'sleep 432[1]'
+	wait_until 30 inside pgrep -f 'sleep 432[1]'
 	# The job is the function's subshell; the client is its child.
 	pkill -9 -P "$client"
-	wait_until 2 nothing_runs_inside '432[1]'
+	wait_until 20 nothing_runs_inside '432[1]'
 }
 
 @test "the working tree is seen live and read-only" {
@@ -250,10 +259,10 @@ print("exit reason", struct.unpack_from("I", state, 8)[0])'
 	bash -c '"$KVM_HOST" up --name "$NAME-owned" --memory 512; sleep 1000' 3>&- &
 	local owner=$! pids
 
-	wait_until 5 has_three_processes "$NAME-owned"
+	wait_until 30 has_three_processes "$NAME-owned"
 	mapfile -t pids < <(processes_of "$NAME-owned")
 	kill -9 "$owner"
-	wait_until 2 all_gone "${pids[@]}"
+	wait_until 20 all_gone "${pids[@]}"
 	[ -z "$(leftovers)" ]
 }
 
@@ -261,10 +270,10 @@ print("exit reason", struct.unpack_from("I", state, 8)[0])'
 	"$KVM_HOST" up --name "$NAME-orphan" --memory 512 3>&- &
 	local pids
 
-	wait_until 5 has_three_processes "$NAME-orphan"
+	wait_until 30 has_three_processes "$NAME-orphan"
 	mapfile -t pids < <(processes_of "$NAME-orphan")
 	kill -9 "${pids[0]}"
-	wait_until 2 all_gone "${pids[@]}"
+	wait_until 20 all_gone "${pids[@]}"
 	[ -z "$(leftovers)" ]
 	[ -z "$(supervisor_of "$NAME-orphan")" ]
 }
@@ -273,14 +282,14 @@ print("exit reason", struct.unpack_from("I", state, 8)[0])'
 	"$KVM_HOST" up --name "$NAME-dead" --memory 512 2> "$BATS_TEST_TMPDIR/err" 3>&- &
 	local up=$! pids
 
-	wait_until 5 has_three_processes "$NAME-dead"
+	wait_until 30 has_three_processes "$NAME-dead"
 	mapfile -t pids < <(processes_of "$NAME-dead")
 	pkill -9 -P "${pids[0]}" -f qemu-system
 	status=0
 	wait "$up" || status=$?
 	[ "$status" -eq 125 ]
 	grep -q 'the machine ended' "$BATS_TEST_TMPDIR/err"
-	wait_until 2 all_gone "${pids[@]}"
+	wait_until 20 all_gone "${pids[@]}"
 }
 
 @test "run brings up a host for itself, and ends with it" {

@@ -370,7 +370,6 @@ static inline bool machines_begin(void)
 		printf("1..0 # skip needs root and a static %s\n", BUSYBOX);
 		return false;
 	}
-	(void)alarm(60);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)setvbuf(stdout, NULL, _IONBF, 0);
 	must(mkdtemp(machine_directory) != NULL, machine_directory);
