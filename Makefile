@@ -60,6 +60,11 @@ rootfs: $(BUILD)/initramfs.cpio ## Build the initramfs around guest-init
 
 # --- host program and guest-init -----------------------------------------------------------------
 
+# Rewritten only when it changes, so that the version is never an earlier commit's.
+$(BUILD)/version: FORCE
+	@mkdir -p $(@D)
+	@echo '$(VERSION) $(COMMIT)' | cmp -s - $@ || echo '$(VERSION) $(COMMIT)' >$@
+$(BUILD)/release/vmm/cli/version.o: $(BUILD)/version
 $(BUILD)/release/vmm/cli/version.o: COMMON += -DBULKHEAD_VERSION='"$(VERSION)"' -DBULKHEAD_COMMIT='"$(COMMIT)"'
 
 $(BUILD)/release/%.o: %.c

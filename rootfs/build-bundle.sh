@@ -142,7 +142,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 umask 022
-if [ -f "$dir/config.json" ] && [ -x "$dir/rootfs/bin/busybox" ]; then
+if [ -f "$dir/.sample-bundle" ]; then
 	new=$(mktemp "$dir/config.json.XXXXXX")
 	write_config "$@" >"$new"
 	chmod 644 "$new"
@@ -151,6 +151,7 @@ else
 	[ ! -e "$dir" ] || [ -z "$(ls -A "$dir")" ] || die "$dir: exists and is not a bundle made here"
 	new=$(mktemp -d "$dir.XXXXXX")
 	chmod 755 "$new"
+	: >"$new/.sample-bundle" # made by this script
 	mkdir "$new/rootfs"
 	write_rootfs "$new/rootfs"
 	write_config "$@" >"$new/config.json"

@@ -2,6 +2,7 @@
 /* main.c - global options, then the verb */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,13 +19,17 @@ static const struct {
 	const char *help;
 } verbs[] = {
 	{ "check", verb_check, "say whether this machine can run containers [--json]" },
-	{ "create", verb_create, "create a container: boot its VM, prepare its process" },
+	{ "create", verb_create,
+	  "create a container: boot its VM, prepare its process\n"
+	  "            [--bundle DIR] [--pid-file FILE] [--console-socket FILE]" },
 	{ "delete", verb_delete, "remove a container [--force]" },
 	{ "features", verb_features, "print what this runtime supports, as JSON" },
 	{ "kill", verb_kill, "send a signal to a container's first process" },
 	{ "list", verb_list, "list containers [--format table|json] [--quiet]" },
-	{ "run", verb_run, "create and start a container, and wait for its end" },
-	{ "spec", verb_spec, "write a config.json to start from" },
+	{ "run", verb_run,
+	  "create and start a container, and wait for its end\n"
+	  "            [as create] [--detach] [--keep]" },
+	{ "spec", verb_spec, "write a config.json to start from [--bundle DIR]" },
 	{ "start", verb_start, "let a created container's process go" },
 	{ "state", verb_state, "print a container's state, as JSON" },
 };
@@ -51,6 +56,7 @@ static const struct option global_options[] = {
 	/* Engines pass these; they have no meaning for a VM. */
 	{ "criu", required_argument, NULL, OPTION_IGNORED },
 	{ "rootless", required_argument, NULL, OPTION_IGNORED },
+	{ "systemd-cgroup", no_argument, NULL, OPTION_IGNORED },
 	{ "version", no_argument, NULL, OPTION_VERSION },
 	{ "v", no_argument, NULL, OPTION_VERSION },
 	{ "help", no_argument, NULL, OPTION_HELP },
@@ -167,6 +173,8 @@ int main(int argc, char **argv)
 	int r;
 
 	open_missing_streams();
+	/* A caller may leave it ignored, and then the ends of children would not be told. */
+	(void)signal(SIGCHLD, SIG_DFL);
 	r = parse_globals(&globals, argc, argv, &err);
 	if (r <= 0)
 		return r == 0 ? EXIT_SUCCESS : fail(&err);

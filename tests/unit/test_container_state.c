@@ -345,17 +345,17 @@ static void test_remove(void)
 	int dir_fd = state->dir_fd;
 
 	is_int(init(state, 0), 0);
-	ok(mkdirat(dir_fd, "empty", 0700) == 0 && mkdirat(dir_fd, "full", 0700) == 0);
-	ok(mkdirat(dir_fd, "full/file", 0700) == 0);
-	ok(mknodat(dir_fd, "socket", S_IFSOCK | 0600, 0) == 0);
-	ok(symlinkat("/", dir_fd, "link") == 0);
-	ok(mkfifoat(dir_fd, "fifo", 0600) == 0);
-	/* A directory with content is not ours to empty; the record stays as long as it does. */
-	is_int(container_state_remove(state, &err), -ENOTEMPTY);
-	is_str(err.text, "remove remove/full: directory not empty");
+	ok(mknodat(dir_fd, "control.sock", S_IFSOCK | 0600, 0) == 0);
+	ok(mknodat(dir_fd, ".state.json.4711", S_IFREG | 0600, 0) == 0);
+	ok(mknodat(dir_fd, ".config.json.4711", S_IFREG | 0600, 0) == 0);
+	/* Somebody's file: a name that only begins like one of ours. */
+	ok(mknodat(dir_fd, "state.jsonx", S_IFREG | 0600, 0) == 0);
+	is_int(container_state_remove(state, &err), -EINVAL);
+	is_str(err.text, "remove/state.jsonx is not a container's file; nothing was removed");
+	ok(faccessat(dir_fd, "control.sock", F_OK, 0) == 0);
 	is_int(container_state_read(state, &err), 0);
 	ok(state->has_record);
-	is_int(unlinkat(dir_fd, "full/file", AT_REMOVEDIR), 0);
+	is_int(unlinkat(dir_fd, "state.jsonx", 0), 0);
 	is_int(container_state_remove(state, &err), 0);
 	container_state_free(state);
 	is_int(container_state_open(root, "remove", &state, &err), -ENOENT);

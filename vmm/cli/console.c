@@ -131,15 +131,17 @@ static int relay(const struct console_pty *pty, pid_t pid, int signal_fd)
 	for (;;) {
 		if (poll(pollfds, ARRAY_SIZE(pollfds), -1) < 0 && errno != EINTR)
 			return -1;
+		if (pollfds[0].revents && handle_signal(pty, pid, signal_fd, &status))
+			break;
 		if (pollfds[1].revents && !copy_some(pty->master_fd, STDOUT_FILENO))
 			pollfds[1].fd = -1;
 		if (pollfds[2].revents && !copy_some(STDIN_FILENO, pty->master_fd))
 			pollfds[2].fd = -1;
-		/* Output first: what the workload wrote before its end is in the pty by now. */
-		if (pollfds[0].revents && !(pollfds[1].revents & POLLIN) &&
-		    handle_signal(pty, pid, signal_fd, &status))
-			return status;
 	}
+	/* What the workload wrote before its end is in the pty by now. */
+	while (poll(&pollfds[1], 1, 0) > 0 && copy_some(pty->master_fd, STDOUT_FILENO))
+		;
+	return status;
 }
 
 int console_proxy(const struct console_pty *pty, pid_t pid, int signal_fd)
@@ -148,6 +150,8 @@ int console_proxy(const struct console_pty *pty, pid_t pid, int signal_fd)
 	bool is_terminal = pty->master_fd >= 0 && tcgetattr(STDIN_FILENO, &saved) == 0;
 	int status;
 
+	/* A reader of ours that goes away must not leave the terminal as it is now. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	if (is_terminal) {
 		copy_window_size(STDIN_FILENO, pty->master_fd);
 		raw = saved;

@@ -154,7 +154,7 @@ static int open_terminal(struct creation *creation, const struct preparation *pr
 }
 
 static int launch(struct creation *creation, const struct preparation *preparation,
-		  const struct global_options *globals, struct error *err)
+		  const struct global_options *globals, bool is_foreground, struct error *err)
 {
 	bool has_terminal = creation->pty.slave_fd >= 0;
 	const struct launch_request request = {
@@ -170,6 +170,7 @@ static int launch(struct creation *creation, const struct preparation *preparati
 		.terminal_fd = creation->pty.slave_fd,
 		.control_fd = preparation->control_fd,
 		.is_debug = globals->is_debug,
+		.is_foreground = is_foreground,
 	};
 	int r = launch_start(&request, &creation->launch, err);
 
@@ -191,7 +192,7 @@ static int create(struct creation *creation, struct preparation *preparation,
 		return preparation->control_fd;
 	r = open_terminal(creation, preparation, options, err);
 	if (!r)
-		r = launch(creation, preparation, globals, err);
+		r = launch(creation, preparation, globals, options->is_foreground, err);
 	if (!r)
 		r = container_state_set_process(creation->state, creation->launch.pid, err);
 	if (r < 0)
@@ -214,6 +215,13 @@ static int block_signals(int *ret_fd, struct error *err)
 
 	(void)sigfillset(&set);
 	(void)sigdelset(&set, SIGPIPE);
+	/* What our caller has ignored (nohup, a shell's background job) stays ignored. */
+	for (int i = 1; i <= SIGRTMAX; i++) {
+		struct sigaction action;
+
+		if (sigaction(i, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+			(void)sigdelset(&set, i);
+	}
 	r = pthread_sigmask(SIG_BLOCK, &set, NULL);
 	if (r)
 		return error_set(err, r, "block signals");

@@ -134,6 +134,17 @@ int verb_kill(const struct global_options *globals, int argc, char **argv, struc
 	return r < 0 ? r : EXIT_SUCCESS;
 }
 
+/*
+ * Before the lock: its owner may be waiting for a guest that hangs, and sees the end then. Without
+ * a record that names a process, the monitor may still answer.
+ */
+static int end_by_force(struct container_state *state, struct error *err)
+{
+	if (!state->has_record)
+		return control_call(state->dir_fd, CONTROL_SIGNAL, SIGKILL, KILL_GRACE_MS, err);
+	return is_alive(state) && state->pid ? kill_hard(state, err) : 0;
+}
+
 static int delete_container(struct container_state *state, bool is_forced, struct error *err)
 {
 	struct error ignored;
@@ -145,8 +156,12 @@ static int delete_container(struct container_state *state, bool is_forced, struc
 		(void)container_state_read(state, &ignored);
 	if (r < 0)
 		return r;
+	if (is_forced)
+		(void)end_by_force(state, &ignored);
 	/* A creator that still works holds the lock until it has succeeded or cleaned up. */
 	r = container_state_lock(state, LOCK_TIMEOUT_MS, err);
+	if (r == -ENOENT && is_forced)
+		return 0;
 	if (r < 0)
 		return r;
 	if (is_alive(state) && !is_forced && container_state_status(state) != CONTAINER_CREATED)

@@ -2,6 +2,7 @@
 /* state.c - the verbs that only look or print: `state`, `list`, `spec`, `features` */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +65,7 @@ int verb_list(const struct global_options *globals, int argc, char **argv, struc
 		{ 0 },
 	};
 	enum state_list_format format = STATE_LIST_TABLE;
+	bool is_quiet = false;
 	struct text_list problems = { 0 };
 	int option, r;
 
@@ -71,13 +73,14 @@ int verb_list(const struct global_options *globals, int argc, char **argv, struc
 		if (option == OPTION_INVALID)
 			return -EINVAL;
 		if (option == 'q')
-			format = STATE_LIST_QUIET;
+			is_quiet = true;
 		else if (set_list_format(&format, err) < 0)
 			return -EINVAL;
 	}
 	if (check_words(argc, argv, 0, 0, err) < 0)
 		return -EINVAL;
-	r = state_list_print(stdout, globals->root, format, &problems, err);
+	r = state_list_print(stdout, globals->root, is_quiet ? STATE_LIST_QUIET : format, &problems,
+			     err);
 	for (size_t i = 0; i < problems.count; i++)
 		log_warning("%s", problems.items[i]);
 	text_list_clear(&problems);

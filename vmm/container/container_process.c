@@ -97,6 +97,13 @@ static int move_streams(const struct launch_request *request, struct launch_requ
 		if (ret_request->stdio_fds[i] < 0)
 			return error_set(err, errno, "keep the standard streams");
 	}
+	if (request->is_foreground && log_descriptor() == STDERR_FILENO) {
+		int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+
+		if (fd < 0)
+			return error_set(err, errno, "keep standard error");
+		log_set_descriptor(fd);
+	}
 	return detach_stdio(request->is_debug, err);
 }
 

@@ -29,6 +29,7 @@ struct launch_request {
 	int terminal_fd;			  /* slave of a host pty, or -1 */
 	int control_fd;				  /* listening control socket */
 	bool is_debug;				  /* guest kernel's messages go to standard error */
+	bool is_foreground; /* standard error is there to be told of a failure to the end */
 };
 
 struct launch {

@@ -75,6 +75,10 @@ static void add_console_tail(struct monitor *monitor, struct error *err)
 		return;
 	(void)snprintf(err->text + used, sizeof(err->text) - used,
 		       "; the guest's console ends with: %.*s", CONSOLE_TEXT_MAX, essential(tail));
+	/* An error is one line. */
+	for (char *c = err->text + used; *c; c++)
+		if (*c == '\n' || *c == '\t')
+			*c = ' ';
 }
 
 static void report_failure(struct monitor *monitor, struct error *err)
@@ -134,6 +138,7 @@ void monitor_run(const struct launch_request *request, struct fs_channel *channe
 	int r;
 
 	(void)prctl(PR_SET_NAME, "monitor");
+	(void)!chdir("/"); /* the caller's directory may have to be unmounted */
 	if (!monitor)
 		_exit(EXIT_FAILED);
 	monitor->sync_fd = sync_fd;

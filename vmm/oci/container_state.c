@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
 #include "vmm/base/file_io.h"
 #include "vmm/oci/container_config.h"
@@ -326,11 +327,44 @@ int container_state_open_process(const struct container_state *state, struct err
 	return fd_take(&fd);
 }
 
+static bool is_dots(const char *name)
+{
+	return !strcmp(name, ".") || !strcmp(name, "..");
+}
+
+/* Whether a container's directory has such a file, perhaps half written. */
+static bool is_ours(const char *name)
+{
+	static const char *const ours[] = { CONTAINER_CONFIG_NAME, CONTAINER_RECORD_NAME,
+					    CONTAINER_SOCKET_NAME };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++) {
+		size_t len = strlen(ours[i]);
+
+		if (!strcmp(name, ours[i]) ||
+		    (name[0] == '.' && !strncmp(name + 1, ours[i], len) && name[1 + len] == '.'))
+			return true;
+	}
+	return false;
+}
+
+/* A directory that is no container's can stand below a --root given by mistake. */
+static int check_entries(const struct container_state *state, DIR *dir, struct error *err)
+{
+	struct dirent *entry;
+
+	while ((entry = readdir(dir)))
+		if (!is_dots(entry->d_name) && !is_ours(entry->d_name))
+			return error_invalid(err,
+					     "%s/%s is not a container's file; nothing was removed",
+					     state->id, entry->d_name);
+	rewinddir(dir);
+	return 0;
+}
+
 static int remove_entry(int dir_fd, const char *name)
 {
 	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	if (errno == EISDIR && unlinkat(dir_fd, name, AT_REMOVEDIR) == 0)
 		return 0;
 	return -errno;
 }
@@ -348,9 +382,9 @@ static int remove_entries(const struct container_state *state, struct error *err
 		fd_close(&fd);
 		return r;
 	}
+	r = check_entries(state, dir, err);
 	while (!r && (entry = readdir(dir))) {
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
-		    !strcmp(entry->d_name, CONTAINER_RECORD_NAME))
+		if (is_dots(entry->d_name) || !strcmp(entry->d_name, CONTAINER_RECORD_NAME))
 			continue;
 		r = remove_entry(state->dir_fd, entry->d_name);
 		if (r < 0)

@@ -30,6 +30,8 @@
 #include "vmm/base/error.h"
 #include "vmm/oci/state_root.h"
 
+#define CONTAINER_SOCKET_NAME "control.sock" /* where the monitor listens */
+
 enum container_status {
 	CONTAINER_CREATING,
 	CONTAINER_CREATED,

@@ -134,5 +134,7 @@ int spec_write(int dir_fd, struct error *err)
 	if (fd < 0)
 		return error_set(err, errno, "create %s", CONTAINER_CONFIG_NAME);
 	r = file_write_full(fd, text, strlen(text));
+	if (r < 0)
+		(void)unlinkat(dir_fd, CONTAINER_CONFIG_NAME, 0);
 	return r < 0 ? error_set(err, -r, "write %s", CONTAINER_CONFIG_NAME) : 0;
 }

@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
+#include "vmm/oci/container_state.h"
 
 /* State directories may lie deep: the path goes through /proc to fit into a sockaddr. */
 static struct sockaddr_un control_address(int state_fd)
@@ -18,7 +20,7 @@ static struct sockaddr_un control_address(int state_fd)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", state_fd,
-		       CONTROL_SOCKET_NAME);
+		       CONTAINER_SOCKET_NAME);
 	return address;
 }
 
@@ -129,8 +131,16 @@ int control_call(int state_fd, enum control_verb verb, uint32_t value, int timeo
 
 	if (fd < 0)
 		return error_set(err, errno, "create a control socket");
+	/* With a monitor that hangs, connections wait for a place in its backlog. */
+	if (timeout_ms >= 0) {
+		const struct timeval limit = { timeout_ms / 1000, timeout_ms % 1000 * 1000L };
+
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	}
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    send(fd, &request, sizeof(request), MSG_NOSIGNAL) < 0) {
+		if (errno == EAGAIN)
+			return error_set(err, ETIMEDOUT, "wait for the container's monitor");
 		(void)error_set(err, errno, "reach the container's monitor");
 		return -ESRCH;
 	}

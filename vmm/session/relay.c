@@ -76,7 +76,7 @@ static void pump(struct relay *relay)
 
 	if (relay->connection && relay->is_from_guest)
 		wants_output = pump_from_guest(relay);
-	if (relay->connection && relay->is_to_guest)
+	if (relay->connection && relay->is_to_guest && !relay->is_held)
 		pump_to_guest(relay);
 	watch(relay, wants_output);
 }
@@ -85,7 +85,8 @@ static void watch(struct relay *relay, bool wants_output)
 {
 	uint32_t events = wants_output ? EPOLLOUT : 0;
 
-	if (relay->connection && relay->is_to_guest && vsock_writable(relay->connection) > 0)
+	if (relay->connection && relay->is_to_guest && !relay->is_held &&
+	    vsock_writable(relay->connection) > 0)
 		events |= EPOLLIN;
 	/*
 	 * A stream that is always ready needs no event: it was read until the guest had no more
@@ -140,6 +141,13 @@ void relay_connect(struct relay *relay, struct vsock_connection *connection)
 	relay->connection = connection;
 	vsock_set_context(connection, &relay->handler);
 	pump(relay);
+}
+
+void relay_release(struct relay *relay)
+{
+	relay->is_held = false;
+	if (relay->connection)
+		pump(relay);
 }
 
 void relay_finish(struct relay *relay)

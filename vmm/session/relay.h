@@ -23,6 +23,7 @@ struct relay {
 	bool is_from_guest; /* guest -> host is carried, until the guest's end */
 	bool is_finishing;  /* the guest's end is where its bytes in the connection end */
 	bool is_to_guest;   /* host -> guest is carried, until the host's end */
+	bool is_held;	    /* nothing is read from the host yet */
 	void (*on_done)(void *context); /* the guest's bytes are all written, or cannot be */
 	void *context;
 };
@@ -34,6 +35,9 @@ int relay_init(struct relay *relay, int fd, bool is_from_guest, bool is_to_guest
 
 /* The guest made the connection that belongs to this relay. Lock held. */
 void relay_connect(struct relay *relay, struct vsock_connection *connection);
+
+/* Carry what the host has, from now on. Lock held. */
+void relay_release(struct relay *relay);
 
 /*
  * The workload is gone: what the connection holds is the last of it, whether the guest ended the
