@@ -128,6 +128,24 @@ is_empty()
 }
 
 # Found out only when the VM has booted: it must be gone again.
+@test "a directory that is no container's keeps its files, whatever is deleted" {
+	local mine=$BATS_TEST_TMPDIR/mine name
+
+	mkdir -p "$mine/notes" "$mine/bundle"
+	touch "$mine/notes/text" "$mine/bundle/config.json" "$mine/bundle/readme"
+	for name in notes bundle; do
+		run -1 "$BULKHEAD" --root "$mine" delete "$name"
+		has_text "is not a container's file; nothing was removed"
+		run -1 "$BULKHEAD" --root "$mine" delete --force "$name"
+	done
+	[ "$(ls "$mine"/*)" = "$mine/bundle:
+config.json
+readme
+
+$mine/notes:
+text" ]
+}
+
 @test "a pid file in a directory that does not exist" {
 	bundle b . sleep 1000
 	refused /no/such/directory create --pid-file /no/such/directory/pid \

@@ -244,6 +244,24 @@ SELF='cat /proc/1/comm; pwd; umask; env | sort; id; hostname; cat /proc/1/oom_sc
 	[ ! -e "$tmp/fixed/x" ]
 }
 
+@test "signals that the caller ignores stay ignored, and the end is seen all the same" {
+	local pid status=0
+
+	bundle ignored . sh -c 'trap "exit 9" HUP; echo ready; read -r line; exit 4'
+	mkfifo "$BATS_TEST_TMPDIR/in"
+	(trap '' HUP CHLD; exec "$BULKHEAD" --root "$STATE" run \
+		--bundle "$BATS_TEST_TMPDIR/ignored" ignored) < "$BATS_TEST_TMPDIR/in" \
+		> "$BATS_TEST_TMPDIR/out" 3>&- &
+	pid=$!
+	exec 9> "$BATS_TEST_TMPDIR/in"
+	wait_until 60 grep -qx ready "$BATS_TEST_TMPDIR/out"
+	kill -HUP "$pid"
+	echo >&9
+	wait "$pid" || status=$?
+	exec 9>&-
+	[ "$status" -eq 4 ]
+}
+
 @test "orphans are adopted and reaped" {
 	container orphans 'del(.linux.namespaces[] | select(.type == "pid"))' sh -c '
 		for i in 1 2 3 4 5; do (sleep 0.2 & ) ; done

@@ -138,6 +138,24 @@ static void test_signal_of_created(void)
 	machine_shut_down(&machine);
 }
 
+/* A created container that is stopped runs when it is started. */
+static void test_stop_of_created(void)
+{
+	struct machine machine;
+
+	machine_boot(&machine);
+	is_int(machine_receive(&machine), PROTOCOL_HELLO);
+	machine_send(&machine, plan_make("echo runs"));
+	is_int(machine_receive(&machine), PROTOCOL_CREATED);
+	send_signal(&machine, SIGSTOP);
+	machine_send(&machine, json_pack("{s:s}", "type", "start"));
+	is_int(machine_receive(&machine), PROTOCOL_STARTED);
+	machine_read_output(&machine, PROTOCOL_STDOUT);
+	is_str(machine.output, "runs\n");
+	is_int(machine_receive(&machine), PROTOCOL_EXITED);
+	machine_shut_down(&machine);
+}
+
 /* Without a pid namespace nobody but guest-init ends what the first process left behind. */
 static void test_left_behind(void)
 {
@@ -191,6 +209,21 @@ static void test_terminal_hang_up(void)
 	machine_shut_down(&machine);
 }
 
+/* As an init system does at its start. */
+static void test_terminal_that_nobody_has_open(void)
+{
+	json_t *plan = plan_make("exec <&- >&- 2>&-; sleep 1; echo back > /dev/console");
+	struct machine machine;
+
+	json_object_set_new(process_of(plan), "terminal", json_true());
+	ok(machine_start(&machine, plan));
+	machine_read_output(&machine, PROTOCOL_TERMINAL);
+	is_str(machine.output, "back\r\n");
+	is_int(machine_receive(&machine), PROTOCOL_EXITED);
+	is_int(machine.frame.is_signal, 0);
+	machine_shut_down(&machine);
+}
+
 static void test_protocol_order(void)
 {
 	struct machine machine;
@@ -222,9 +255,11 @@ int main(void)
 	test_closed_output_is_sigpipe();
 	test_signal_of_running();
 	test_signal_of_created();
+	test_stop_of_created();
 	test_left_behind();
 	test_terminal();
 	test_terminal_hang_up();
+	test_terminal_that_nobody_has_open();
 	test_protocol_order();
 	return machines_end();
 }

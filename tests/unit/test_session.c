@@ -73,9 +73,14 @@ static void test_whole_life(void)
 	session_guest_frame(&box, PROTOCOL_CREATED, 0, false, NULL);
 	is_int(box.session.state, SESSION_CREATED);
 	is_int(box.nr_created, 1);
+	/* Input waits at the host until the container is started. */
+	is_int(write(stdin_end, "input", 5), 5);
+	session_guest_run(&box);
+	is_int(box.sockets[PROTOCOL_STDIN].nr_received, 0);
 	client = session_guest_ask(&box, CONTROL_START, 0);
 	session_guest_run(&box);
 	is_int(box.session.state, SESSION_STARTING);
+	is_int(box.sockets[PROTOCOL_STDIN].nr_received, 5);
 	check_message(1, "{\"type\":\"start\"}");
 	is_int(session_guest_reply(client, &reply), -EAGAIN);
 	session_guest_frame(&box, PROTOCOL_STARTED, 0, false, NULL);

@@ -344,7 +344,7 @@ int session_init(struct session *session, const struct session_config *config, s
 	guest_channel_init(&session->channel, on_frame, on_channel_closed, session);
 	for (unsigned int i = 0; i < 3 && !r; i++)
 		r = add_relay(session, (enum protocol_stream)i, config->stdio_fds[i], err);
-	/* Until `start` the bytes are still the caller's, who may be typing at the same terminal. */
+	/* Until `start` the bytes are the caller's, who may type at the same terminal. */
 	session->relays[PROTOCOL_STDIN].is_held = true;
 	if (!r)
 		r = add_relay(session, PROTOCOL_TERMINAL, config->terminal_fd, err);
