@@ -306,6 +306,20 @@ static void test_ownership_of_what_is_created(void)
 	client->gid = 0;
 }
 
+/* What came into being since the client looked is not opened before it has looked again. */
+static void test_create_existing(void)
+{
+	struct fuse_entry_out entry;
+	uint64_t fh;
+
+	(void)host_file("appeared", "secret", 0600);
+	is_int(fuse_client_create(client, 1, "appeared", O_RDWR | O_TRUNC, 0644, &entry, &fh),
+	       -ESTALE);
+	is_int(fuse_client_create(client, 1, "appeared", O_RDWR | O_EXCL, 0644, &entry, &fh),
+	       -EEXIST);
+	ok(host_content_is("appeared", "secret"));
+}
+
 static void test_names(void)
 {
 	const struct fuse_rename_in plain = { .newdir = FUSE_ROOT_ID };
@@ -399,6 +413,7 @@ int main(void)
 	test_attributes();
 	test_killing_suid();
 	test_ownership_of_what_is_created();
+	test_create_existing();
 	test_names();
 	test_serving_a_channel();
 	ok(fuse_client_canary_lives(client));

@@ -274,6 +274,8 @@ static void test_mounts(void)
 	is_int(fstatat(client->export_fd, "volume/inner", &host, 0), 0);
 	is_int(fuse_client_lookup(client, entry.nodeid, "inner", &entry), 0);
 	is_int(entry.attr.ino, host.st_ino ^ mark);
+	is_int(set_attribute(entry.nodeid, "trusted.endless", "x"), -EOPNOTSUPP);
+	is_int(fuse_client_call(client, FUSE_SYNCFS, FUSE_ROOT_ID, NULL, 0, NULL, NULL), 0);
 	walk = walk_directory("volume", FUSE_READDIRPLUS, 4096);
 	ok(walk.nr_nodes == 1 && walk.nr_wrong == 0);
 	is_int(mount("proc", path, "proc", 0, NULL), 0);

@@ -66,7 +66,7 @@ static void test_cut_off(void)
 	session_guest_reach(&box, SESSION_RUNNING);
 	(void)session_guest_write(&box, SESSION_GUEST_CONTROL, &frame, sizeof(frame) - 1);
 	session_guest_end_write(&box, SESSION_GUEST_CONTROL);
-	is_int(box.session.state, SESSION_RUNNING);
+	is_int(box.session.exit_code, SESSION_EXIT_CRASHED);
 	ok(box.session.has_failed && box.session.has_guest_ended);
 	session_guest_fini(&box);
 }

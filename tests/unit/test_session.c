@@ -191,7 +191,7 @@ static void test_errors_of_the_guest(void)
 	check_error(4096, "why", EIO, "why");
 	check_error(UINT32_MAX, "why", EIO, "why");
 	check_error(EPERM, NULL, EPERM, "guest-init failed without a reason");
-	check_error(EPERM, "\033[2Ja\nb\tc\177\001%s%n", EPERM, " [2Ja b c  %s%n");
+	check_error(EPERM, "\033[2Ja\nb\tc\177\001%s%n", EPERM, " [2Ja b c? %s%n");
 	/* A text without an end ends where the frame does. */
 	memset(full, 'x', sizeof(full) - 1);
 	full[sizeof(full) - 1] = 0;
@@ -266,8 +266,8 @@ static void test_connections(void)
 	tear_down();
 }
 
-/* The loop stops when the host has taken the output, not before. */
-static void test_output_is_drained(void)
+/* The loop stops when the host has taken the output, not before; also when the VM died. */
+static void test_output_is_drained(bool has_died)
 {
 	static char bytes[100 * 1024];
 	size_t nr_read = 0;
@@ -276,14 +276,19 @@ static void test_output_is_drained(void)
 	set_up();
 	session_guest_reach(&box, SESSION_RUNNING);
 	is_int(session_guest_write(&box, PROTOCOL_STDOUT, bytes, sizeof(bytes)), sizeof(bytes));
-	session_guest_frame(&box, PROTOCOL_EXITED, 0, false, NULL);
+	if (has_died)
+		session_guest_ended(&box.session, "the machine stopped");
+	else
+		session_guest_frame(&box, PROTOCOL_EXITED, 0, false, NULL);
 	ok(!is_stopped()); /* the pipe holds 64 KiB */
 	while ((n = read(stdout_end, bytes, sizeof(bytes))) > 0) {
 		nr_read += (size_t)n;
 		session_guest_run(&box);
 	}
 	is_int(nr_read, sizeof(bytes));
-	ok(is_stopped() && !box.session.has_failed);
+	ok(is_stopped());
+	is_int(box.session.has_failed, has_died);
+	is_int(box.session.exit_code, has_died ? SESSION_EXIT_CRASHED : 0);
 	tear_down();
 }
 
@@ -297,6 +302,7 @@ int main(void)
 	test_guest_goes_away();
 	test_guest_ends_after_its_word();
 	test_connections();
-	test_output_is_drained();
+	test_output_is_drained(false);
+	test_output_is_drained(true);
 	return tap_done();
 }

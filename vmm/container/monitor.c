@@ -39,7 +39,9 @@ static void on_machine_end(void *context, const char *text)
 {
 	struct monitor *monitor = context;
 
+	vsock_lock(monitor->machine.vsock);
 	session_guest_ended(&monitor->session, text);
+	vsock_unlock(monitor->machine.vsock);
 }
 
 /*

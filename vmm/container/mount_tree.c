@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -75,7 +76,7 @@ static bool has_mounts_below(const struct container_mount *mount)
 /*
  * An empty tmpfs where the guest will have a file system of its own, so that the mount points of
  * what is mounted below are made in it and not in the rootfs. It looks like the directory it
- * covers, since the guest takes owner and mode of its own tmpfs from there.
+ * covers, since the guest takes owner and mode of its own tmpfs from there. Returns its descriptor.
  */
 static int cover_with_tmpfs(int target_fd, struct error *err)
 {
@@ -94,16 +95,18 @@ static int cover_with_tmpfs(int target_fd, struct error *err)
 	    fsconfig(context, FSCONFIG_SET_STRING, "uid", uid, 0) < 0 ||
 	    fsconfig(context, FSCONFIG_SET_STRING, "gid", gid, 0) < 0 ||
 	    fsconfig(context, FSCONFIG_SET_STRING, "size", "1m", 0) < 0 ||
+	    fsconfig(context, FSCONFIG_SET_STRING, "nr_inodes", "4k", 0) < 0 ||
 	    fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return error_set(err, errno, "configure a tmpfs");
 	tree = fsmount(context, FSMOUNT_CLOEXEC, TREE_ATTRIBUTES);
 	if (tree < 0)
 		return error_set(err, errno, "make a tmpfs");
 	r = attach(tree, target_fd);
-	return r < 0 ? error_set(err, -r, "mount a tmpfs") : 0;
+	return r < 0 ? error_set(err, -r, "mount a tmpfs") : fd_take(&tree);
 }
 
-static int make_guest_mount_point(int root_fd, const struct container_mount *mount,
+/* *@ret_cover is the tmpfs that covers the mount point, or -1. */
+static int make_guest_mount_point(int root_fd, const struct container_mount *mount, int *ret_cover,
 				  struct error *err)
 {
 	AUTO_CLOSE int target = mount_point_make(root_fd, mount->destination, false, err);
@@ -112,20 +115,44 @@ static int make_guest_mount_point(int root_fd, const struct container_mount *mou
 		return target;
 	if (!has_mounts_below(mount) || mount->copies_up)
 		return 0; /* what is copied up must stay visible */
-	return cover_with_tmpfs(target, err);
+	*ret_cover = cover_with_tmpfs(target, err);
+	return *ret_cover < 0 ? *ret_cover : 0;
 }
 
+static int add_mount(int root_fd, const struct container_mount *mount, int *ret_cover,
+		     struct error *err)
+{
+	int r = mount->is_bind ? bind_mount(root_fd, mount, err)
+			       : make_guest_mount_point(root_fd, mount, ret_cover, err);
+
+	return r < 0 ? error_prefix(err, "mount '%s'", mount->destination) : 0;
+}
+
+/*
+ * Once all mount points are made, the covers are read-only: what a guest could put there would be
+ * this host's memory.
+ */
 static int add_mounts(int root_fd, const struct container_config *config, struct error *err)
 {
-	for (size_t i = 0; i < config->nr_mounts; i++) {
-		const struct container_mount *mount = &config->mounts[i];
-		int r = mount->is_bind ? bind_mount(root_fd, mount, err)
-				       : make_guest_mount_point(root_fd, mount, err);
+	AUTO_FREE int *covers = calloc(config->nr_mounts + 1, sizeof(*covers));
+	size_t nr_covers = 0;
+	int r = 0;
 
-		if (r < 0)
-			return error_prefix(err, "mount '%s'", mount->destination);
+	if (!covers)
+		return error_set(err, ENOMEM, "mount the container's file systems");
+	for (size_t i = 0; i < config->nr_mounts && !r; i++) {
+		int cover = -1;
+
+		r = add_mount(root_fd, &config->mounts[i], &cover, err);
+		if (cover >= 0)
+			covers[nr_covers++] = cover;
 	}
-	return 0;
+	for (size_t i = 0; i < nr_covers; i++) {
+		if (!r && set_attributes(covers[i], MOUNT_ATTR_RDONLY, 0) < 0)
+			r = error_set(err, errno, "make a tmpfs read-only");
+		fd_close(&covers[i]);
+	}
+	return r;
 }
 
 /* Exchange the root for the tree at @root_fd, and drop the host's. */

@@ -148,34 +148,6 @@ static int enter_opened(struct file_server *server, const struct fuse_request *r
 	return fuse_reply_append(reply, &out, sizeof(out));
 }
 
-/* A name that turned out to exist: only a regular file can be opened in the same request. */
-static int open_existing(struct file_server *server, const struct fuse_request *request,
-			 const char *name, struct fuse_reply *reply)
-{
-	const struct fuse_create_in *in = &request->in.create;
-	struct inode existing = { .fd = server_open_name(request->inode, name) };
-	AUTO_CLOSE int path_fd = existing.fd;
-	AUTO_CLOSE int fd = -1;
-	struct statx stat;
-	int ret = path_fd < 0 ? path_fd : inode_stat(path_fd, &stat);
-
-	if (ret < 0)
-		return ret;
-	/* Something else: the client looks the name up anew and does what open does with it. */
-	existing.type = stat.stx_mode & S_IFMT;
-	if (!S_ISREG(existing.type))
-		return -ESTALE;
-	fd = server_open_inode(server, &existing, in->flags);
-	if (fd < 0)
-		return fd;
-	if (in->open_flags & FUSE_OPEN_KILL_SUIDGID) {
-		ret = attributes_kill_suid_sgid(fd);
-		if (ret < 0)
-			return ret;
-	}
-	return enter_opened(server, request, fd_take(&fd), reply);
-}
-
 /* Hand over the new open file @fd (taken) and tell the guest. */
 static int enter_new_file(struct file_server *server, const struct fuse_request *request, int fd,
 			  struct fuse_reply *reply)
@@ -201,8 +173,9 @@ int serve_create(struct file_server *server, struct fuse_request *request, struc
 		    (int)(in->flags & SERVER_GUEST_OPEN_FLAGS) | SERVER_OWN_OPEN_FLAGS | O_CREAT |
 			    O_EXCL | O_NOFOLLOW,
 		    in->mode & EARLY_MODE_BITS);
+	/* The client then looks the name up anew, and checks whether it may be opened. */
 	if (fd < 0 && errno == EEXIST && !(in->flags & O_EXCL))
-		return open_existing(server, request, name, reply);
+		return -ESTALE;
 	if (fd < 0)
 		return -errno;
 	ret = enter_new_file(server, request, fd, reply);

@@ -210,6 +210,9 @@ int serve_copy_file_range(struct file_server *server, struct fuse_request *reque
 	if (!from || !to)
 		return -EBADF;
 	ret = kill_suid_sgid_of_others(request, to->fd);
+	/* Here the offset says where, whatever an earlier write has left. */
+	if (ret == 0)
+		ret = set_append(to->fd, false);
 	if (ret < 0)
 		return ret;
 	copied = copy_file_range(from->fd, &from_offset, to->fd, &to_offset,

@@ -236,6 +236,7 @@ int inode_table_enter(struct inode_table *table, const struct inode *parent, int
 		if (ret < 0)
 			return ret;
 		inode->number_mark = mark_of(parent, stat);
+		inode->is_mount_root = inode_is_other_mount(parent, stat);
 	}
 	inode->nr_lookups++;
 	*ret_inode = inode;

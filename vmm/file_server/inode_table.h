@@ -29,6 +29,7 @@ struct inode {
 	struct inode_key key;
 	uint64_t number_mark; /* of its file system, see inode_number() */
 	struct inode *next;   /* in the same bucket */
+	bool is_mount_root;   /* of a mount other than that of the directory it was found in */
 	int fd;		      /* O_PATH, symbolic links not followed */
 	mode_t type;	      /* S_IFMT bits: an inode keeps its type for life */
 };

@@ -200,12 +200,36 @@ int serve_statfs(struct file_server *server, struct fuse_request *request, struc
 	return fuse_reply_append(reply, &out, sizeof(out));
 }
 
-int serve_syncfs(struct file_server *server, struct fuse_request *request, struct fuse_reply *reply)
+static int sync_mount(const struct file_server *server, const struct inode *inode)
 {
-	AUTO_CLOSE int fd = server_open_inode(server, request->inode, O_RDONLY);
+	AUTO_CLOSE int fd = server_open_inode(server, inode, O_RDONLY);
 
-	(void)reply;
+	if (fd == -ENXIO)
+		return 0; /* a socket that was mounted: its data is nowhere */
 	if (fd < 0)
 		return fd;
 	return syncfs(fd) < 0 ? -errno : 0;
+}
+
+/*
+ * To the client all mounts are one file system, which it asks to sync by its root. What is mounted
+ * in the guest is known here.
+ */
+int serve_syncfs(struct file_server *server, struct fuse_request *request, struct fuse_reply *reply)
+{
+	const struct id_table *ids = &server->inodes.ids;
+	int ret = sync_mount(server, request->inode);
+
+	(void)reply;
+	for (uint32_t index = 0; index < ids->nr_slots; index++) {
+		const struct inode *inode = ids->slots[index].object;
+		int r = 0;
+
+		if (inode && inode->is_mount_root &&
+		    inode->key.device != request->inode->key.device)
+			r = sync_mount(server, inode);
+		if (ret == 0)
+			ret = r;
+	}
+	return ret;
 }

@@ -36,13 +36,18 @@ static void flush(struct guest_channel *channel)
 	memmove(channel->pending, channel->pending + n, channel->pending_len);
 }
 
-/* Everything in a frame is the guest's choice: end its text, and keep it printable. */
+/*
+ * Everything in a frame is the guest's choice: end its text, and keep it printable. Bytes above
+ * ASCII can be control characters of a terminal, too.
+ */
 static void clean_frame(struct protocol_frame *frame)
 {
 	frame->text[PROTOCOL_TEXT_SIZE - 1] = 0;
 	for (char *c = frame->text; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+		if ((unsigned char)*c < 0x20)
 			*c = ' ';
+		else if ((unsigned char)*c > 0x7e)
+			*c = '?';
 }
 
 static void on_readable(struct stream_handler *handler)

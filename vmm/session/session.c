@@ -19,7 +19,7 @@ static void answer_start(struct session *session, int code, const char *text)
 	session->start_client = NULL;
 }
 
-static void fail(struct session *session, int code, const char *text)
+static void record_failure(struct session *session, int code, const char *text)
 {
 	if (!session->has_failed) {
 		session->has_failed = true;
@@ -28,15 +28,11 @@ static void fail(struct session *session, int code, const char *text)
 	}
 	answer_start(session, session->failure.code, session->failure.text);
 	session->exit_code = SESSION_EXIT_CRASHED;
-	event_loop_stop(session->loop);
 }
 
-void session_guest_ended(struct session *session, const char *text)
+static void fail(struct session *session, int code, const char *text)
 {
-	if (session->state != SESSION_EXITED && !session->has_failed) {
-		session->has_guest_ended = true;
-		fail(session, EIO, text);
-	}
+	record_failure(session, code, text);
 	event_loop_stop(session->loop);
 }
 
@@ -51,6 +47,24 @@ static void stop_when_drained(void *context)
 		if (session->relays[i].is_from_guest)
 			return;
 	event_loop_stop(session->loop);
+}
+
+static void enter_exited(struct session *session)
+{
+	session->state = SESSION_EXITED;
+	for (unsigned int i = 0; i < PROTOCOL_NR_STREAMS; i++)
+		relay_finish(&session->relays[i]);
+	stop_when_drained(session);
+}
+
+void session_guest_ended(struct session *session, const char *text)
+{
+	if (session->state == SESSION_EXITED || session->has_failed)
+		return;
+	session->has_guest_ended = true;
+	record_failure(session, EIO, text);
+	/* Its last output may say why. */
+	enter_exited(session);
 }
 
 /* --- frames from guest-init ---------------------------------------------------------------- */
@@ -82,11 +96,8 @@ static void on_exited(struct session *session, const struct protocol_frame *fram
 	if (frame->is_signal)
 		code = (SIGNAL_EXIT_BASE + code) & 0xff;
 	session->exit_code = code;
-	session->state = SESSION_EXITED;
 	answer_start(session, ESRCH, "the container ended before it started");
-	for (unsigned int i = 0; i < PROTOCOL_NR_STREAMS; i++)
-		relay_finish(&session->relays[i]);
-	stop_when_drained(session);
+	enter_exited(session);
 }
 
 static bool is_expected(const struct session *session, uint32_t type)

@@ -74,5 +74,8 @@ int session_init(struct session *session, const struct session_config *config, s
 		 struct event_loop *loop, struct error *err);
 void session_fini(struct session *session);
 
-/* The VM is over without a word from guest-init; @text says why. Stops the loop. */
+/*
+ * The VM is over without a word from guest-init; @text says why. Stops the loop when the host has
+ * taken the output. Called with the vsock device's lock held.
+ */
 void session_guest_ended(struct session *session, const char *text);
