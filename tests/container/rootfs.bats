@@ -207,7 +207,7 @@ WALK='cd "$1"; busybox ls large | md5sum
 	[ "$(find "$SHARED_DIR/large" -type f | wc -l)" -eq 100000 ]
 	make_tree "$SHARED_DIR/tree" $directories
 	sh -c "$WALK" sh "$SHARED_DIR" > "$BATS_TEST_TMPDIR/host"
-	TIME_LIMIT=1000 container walk "$SHARED" sh -c "$WALK" sh /tmp > "$BATS_TEST_TMPDIR/guest" \
+	TIME_LIMIT=3000 container walk "$SHARED" sh -c "$WALK" sh /tmp > "$BATS_TEST_TMPDIR/guest" \
 		2>&1 < /dev/null
 	diff "$BATS_TEST_TMPDIR/host" "$BATS_TEST_TMPDIR/guest"
 }
