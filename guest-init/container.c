@@ -13,6 +13,7 @@
 #include "guest-init/container_tree.h"
 #include "guest-init/kernel_settings.h"
 #include "guest-init/process_environment.h"
+#include "guest-init/process_filter.h"
 #include "guest-init/process_limits.h"
 #include "guest-init/process_privileges.h"
 #include "guest-init/program_lookup.h"
@@ -178,6 +179,9 @@ static void container_exec(const struct container_state *state, const struct pla
 
 	(void)sigemptyset(&none);
 	(void)pthread_sigmask(SIG_SETMASK, &none, NULL);
+	/* As late as can be, so that the filter is about the program alone. */
+	if (process->no_new_privileges && process_filter_install(process, err))
+		return;
 	(void)execve(state->program, process->args.items, state->env);
 	(void)failure_set(err, errno, "exec %s", state->program);
 }

@@ -362,6 +362,41 @@ static int plan_read_capabilities(struct plan_capabilities *ret_caps, const json
 	return r ? failure_prefix(err, "capabilities") : 0;
 }
 
+static int plan_read_instruction(const json_t *item, void *ret_item, struct failure *err)
+{
+	struct sock_filter *instruction = ret_item;
+	json_int_t packed;
+	int r = plan_read_integer(item, "instruction", 0, INT64_MAX, &packed, err);
+
+	if (r)
+		return r;
+	instruction->code = (uint16_t)(packed >> 48);
+	instruction->jt = (uint8_t)(packed >> 40);
+	instruction->jf = (uint8_t)(packed >> 32);
+	instruction->k = (uint32_t)packed;
+	return 0;
+}
+
+static int plan_read_filter(struct plan_process *process, const json_t *object, struct failure *err)
+{
+	const json_t *seccomp = json_object_get(object, "seccomp");
+	json_int_t flags = 0;
+	int r;
+
+	if (!seccomp)
+		return 0;
+	r = plan_read_integer(json_object_get(seccomp, "flags"), "flags", 0, UINT32_MAX, &flags,
+			      err);
+	process->filter_flags = (uint32_t)flags;
+	if (!r)
+		r = plan_read_list(seccomp, "filter", sizeof(*process->filter),
+				   plan_read_instruction, &process->filter, &process->filter_len,
+				   err);
+	if (!r && process->filter_len > BPF_MAXINSNS)
+		r = failure_invalid(err, "filter has more than %d instructions", BPF_MAXINSNS);
+	return r ? failure_prefix(err, "seccomp") : 0;
+}
+
 static int plan_check_process(const struct plan_process *process, struct failure *err)
 {
 	if (!process->args.len)
@@ -390,6 +425,8 @@ static int plan_read_process(struct container_plan *plan, struct failure *err)
 	if (!r)
 		r = plan_read_list(object, "rlimits", sizeof(*process->rlimits), plan_read_rlimit,
 				   &process->rlimits, &process->nr_rlimits, err);
+	if (!r)
+		r = plan_read_filter(process, object, err);
 	if (!r)
 		r = plan_check_process(process, err);
 	return r ? failure_prefix(err, "process") : 0;
@@ -430,6 +467,7 @@ void container_plan_fini(struct container_plan *plan)
 	free(plan->process.env.items);
 	free(plan->process.additional_gids);
 	free(plan->process.rlimits);
+	free(plan->process.filter);
 	json_decref(plan->message);
 	memset(plan, 0, sizeof(*plan));
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <linux/filter.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -71,7 +72,10 @@ struct plan_process {
 	struct plan_rlimit *rlimits;
 	size_t nr_rlimits;
 	bool no_new_privileges;
-	int32_t oom_score_adj; /* or PLAN_OOM_SCORE_UNSET */
+	struct sock_filter *filter; /* seccomp program */
+	size_t filter_len;	    /* instructions; 0: no filter */
+	uint32_t filter_flags;	    /* SECCOMP_FILTER_FLAG_… */
+	int32_t oom_score_adj;	    /* or PLAN_OOM_SCORE_UNSET */
 };
 
 struct container_plan {

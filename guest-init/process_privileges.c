@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "guest-init/process_filter.h"
 #include "guest-init/scope.h"
 
 static bool mask_has(uint64_t mask, cap_value_t capability)
@@ -81,12 +82,30 @@ static int privileges_raise_ambient(const struct plan_capabilities *capabilities
 	return 0;
 }
 
+/*
+ * Without no_new_privs a filter takes CAP_SYS_ADMIN, so it is installed while that is still
+ * permitted, and meets the few calls from here to execve(2).
+ */
+static int privileges_install_filter(const struct plan_process *process, struct failure *err)
+{
+	const cap_value_t needed = CAP_SYS_ADMIN;
+	cap_t caps = cap_get_proc();
+	int r = 0;
+
+	if (!caps || cap_set_flag(caps, CAP_EFFECTIVE, 1, &needed, CAP_SET) || cap_set_proc(caps))
+		r = failure_set(err, errno, "linux.seccomp: raise CAP_SYS_ADMIN");
+	(void)cap_free(caps);
+	return r ? r : process_filter_install(process, err);
+}
+
 int process_privileges_apply(const struct plan_process *process, struct failure *err)
 {
 	int r = privileges_drop_bounding(process->capabilities.bounding, err);
 
 	if (!r)
 		r = privileges_set_user(process, err);
+	if (!r && !process->no_new_privileges && process->filter_len)
+		r = privileges_install_filter(process, err);
 	if (!r)
 		r = privileges_set_capabilities(&process->capabilities, err);
 	if (!r)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * process_privileges.h - user, groups and capabilities of a process
+ * process_privileges.h - user, groups and capabilities of a process, and the seccomp filter of one
+ * that may gain privileges
  *
  * Spec: OCI runtime-spec, config.md "user", "capabilities", "noNewPrivileges"; capabilities(7).
  */

@@ -46,7 +46,9 @@
  *      "capabilities": {"bounding": mask, "effective": mask, "inheritable": mask,
  *                       "permitted": mask, "ambient": mask}?   (bit N = capability N)
  *      "rlimits": [{"resource": RLIMIT_…, "soft": n, "hard": n}]  (-1: infinity)
- *      "noNewPrivileges": bool, "oomScoreAdj"?: number }
+ *      "noNewPrivileges": bool, "oomScoreAdj"?: number,
+ *      "seccomp": {"flags": SECCOMP_FILTER_FLAG_… bits, "filter": [..]}   (empty: no filter)
+ *          an instruction is code << 48 | jt << 40 | jf << 32 | k of struct sock_filter }
  */
 #pragma once
 

@@ -176,6 +176,36 @@ SELF='cat /proc/1/comm; pwd; umask; env | sort; id; hostname; cat /proc/1/oom_sc
 	has_line other
 }
 
+SECCOMP='.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", architectures: ["SCMP_ARCH_X86_64"],
+	syscalls: [
+		{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 71},
+		{names: ["symlink", "symlinkat"], action: "SCMP_ACT_ERRNO"},
+		{names: ["chmod", "fchmodat"], action: "SCMP_ACT_KILL_PROCESS"},
+		{names: ["sync"], action: "SCMP_ACT_TRAP"},
+		{names: ["truncate", "ftruncate"], action: "SCMP_ACT_ERRNO", errnoRet: 61,
+			args: [{index: 1, value: 4096, op: "SCMP_CMP_GT"}]}]}'
+
+FILTERED='exec 2>&1; cd /dev/shm; mkdir x; ln -s x y; echo x > f
+	(chmod 600 f) 2> /dev/null; echo "chmod: $?"; (sync) 2> /dev/null; echo "sync: $?"
+	truncate -s 4096 f && stat -c %s f; truncate -s 4097 f; stat -c %s f
+	grep -E "^(Cap.*|NoNewPrivs|Seccomp):" /proc/self/status'
+
+@test "a seccomp profile is in force, for root and for users, with privileges to gain and without" {
+	bundle filtered "$SECCOMP" sh -c "$FILTERED"
+	same_as_runc filtered
+	has_line "mkdir: can't create directory 'x': Protocol error"
+	has_line 'chmod: 159'
+	has_line 'sync: 159'
+	has_text 'No data available'
+	has_line $'Seccomp:\t2'
+	bundle gains "$SECCOMP"' | .process.noNewPrivileges = false
+		| .process.user = {uid: 1000, gid: 1000}' sh -c "$FILTERED"
+	same_as_runc gains
+	has_line 'chmod: 159'
+	has_line $'NoNewPrivs:\t0'
+	has_line $'Seccomp:\t2'
+}
+
 @test "a rootfs that is read-only, and one that is not" {
 	bundle readonly . sh -c 'exec 2>&1
 		echo x > /file; mkdir /etc/dir; touch /etc/passwd; rm /etc/group

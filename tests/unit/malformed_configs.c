@@ -33,6 +33,9 @@ static const char good[] =
 #define RLIMIT(text) "{'process':{'rlimits':[{'type':'RLIMIT_CORE','soft':0,'hard':0}," text "]}}"
 #define MOUNT(members) "{'mounts':[{'destination':'/a','type':'tmpfs'},{" members "}]}"
 #define BIND(members) MOUNT("'destination':'/b','type':'bind'" members)
+#define SECCOMP(first, second)                                                                     \
+	LINUX("'seccomp':{'defaultAction':'SCMP_ACT_ERRNO'," first "," second "}")
+#define RULE(members) SECCOMP("'x':1", "'syscalls':[{" members "}]")
 #define LINUX(member) "{'linux':{" member "}}"
 #define RESOURCES(member) "{'linux':{'resources':{" member "}}}"
 #define DEVICE(members) "{'linux':{'devices':[{" members "}]}}"
@@ -235,8 +238,34 @@ const struct malformed_config malformed_configs[] = {
 	      "linux.readonlyPaths[1]: must be a string"),
 	FIELD(LINUX("'rootfsPropagation':'sideways'"),
 	      "linux.rootfsPropagation: unknown value \"sideways\""),
-	FIELD(LINUX("'seccomp':{'defaultAction':'SCMP_ACT_ERRNO'}"),
-	      "linux.seccomp is not supported"),
+	FIELD(LINUX("'seccomp':[]"), "linux.seccomp: must be an object"),
+	FIELD(LINUX("'seccomp':{'syscalls':[]}"), "linux.seccomp.defaultAction: is missing"),
+	FIELD(SECCOMP("'x':1", "'syscalls':{}"), "linux.seccomp.syscalls: must be an array"),
+	FIELD(SECCOMP("'x':1", "'flags':['SECCOMP_FILTER_FLAG_X']"),
+	      "linux.seccomp.flags[0]: unknown value \"SECCOMP_FILTER_FLAG_X\""),
+	FIELD(SECCOMP("'x':1", "'architectures':['X86_64']"),
+	      "linux.seccomp.architectures[0]: unknown architecture"),
+	FIELD(SECCOMP("'x':1", "'architectures':['SCMP_ARCH_PDP11']"),
+	      "linux.seccomp.architectures[0]: unknown architecture"),
+	FIELD(SECCOMP("'x':1", "'listenerPath':'/run/listener'"),
+	      "linux.seccomp.listenerPath is not supported"),
+	FIELD(SECCOMP("'defaultErrnoRet':4096", "'syscalls':[]"),
+	      "linux.seccomp.defaultErrnoRet: must be a whole number from 0 to 4095"),
+	FIELD(RULE("'action':'SCMP_ACT_ALLOW'"), "linux.seccomp.syscalls[0].names: is missing"),
+	FIELD(RULE("'names':['read']"), "linux.seccomp.syscalls[0].action: is missing"),
+	FIELD(RULE("'names':['read'],'action':'ALLOW'"),
+	      "linux.seccomp.syscalls[0].action: unknown value \"ALLOW\""),
+	FIELD(RULE("'names':['read'],'action':'SCMP_ACT_NOTIFY'"),
+	      "linux.seccomp.syscalls[0].action: SCMP_ACT_NOTIFY is not supported"),
+	FIELD(RULE("'names':['read',7],'action':'SCMP_ACT_ALLOW'"),
+	      "linux.seccomp.syscalls[0].names[1]: must be a string"),
+	FIELD(RULE("'names':['read'],'action':'SCMP_ACT_ALLOW','args':[{'op':'SCMP_CMP_EQ'}]"),
+	      "linux.seccomp.syscalls[0].args[0].index: is missing"),
+	FIELD(RULE("'names':['read'],'action':'SCMP_ACT_ALLOW',"
+		   "'args':[{'index':6,'op':'SCMP_CMP_EQ'}]"),
+	      "linux.seccomp.syscalls[0].args[0].index: must be a whole number from 0 to 5"),
+	FIELD(RULE("'names':['read'],'action':'SCMP_ACT_ALLOW','args':[{'index':1,'op':'<'}]"),
+	      "linux.seccomp.syscalls[0].args[0].op: unknown value \"<\""),
 	FIELD(LINUX("'intelRdt':{'closID':'x'}"), "linux.intelRdt is not supported"),
 	FIELD(LINUX("'uidMappings':[{'containerID':0,'hostID':0,'size':1}]"),
 	      "linux.uidMappings is not supported"),

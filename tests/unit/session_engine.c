@@ -14,7 +14,6 @@
 #include "vmm/base/bug.h"
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
-#include "vmm/oci/container_state.h"
 
 void session_engine_open(struct session_engine *engine, struct fake_program *program,
 			 int stream_fds[PROTOCOL_NR_STREAMS])
@@ -63,7 +62,7 @@ static void ask(struct session_engine *engine, const struct session_guest *box,
 	if (*client < 0) {
 		*client = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", box->directory,
-			       CONTAINER_SOCKET_NAME);
+			       CONTROL_SOCKET_NAME);
 		(void)connect(*client, (struct sockaddr *)&address, sizeof(address));
 	}
 	(void)send(*client, request, len, MSG_NOSIGNAL);

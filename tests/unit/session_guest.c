@@ -13,7 +13,6 @@
 
 #include "vmm/base/bug.h"
 #include "vmm/base/checked_math.h"
-#include "vmm/oci/container_state.h"
 
 #define MAX_ROUNDS 100000
 #define CREDIT_STEP (GUEST_BUF_ALLOC / 4)
@@ -252,7 +251,7 @@ int session_guest_client(const struct session_guest *box)
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", box->directory,
-		       CONTAINER_SOCKET_NAME);
+		       CONTROL_SOCKET_NAME);
 	BUG_ON(connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0);
 	return fd;
 }

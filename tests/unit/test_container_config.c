@@ -378,7 +378,7 @@ static void test_engines_fail_on_named_fields_only(void)
 
 	is_int(container_config_parse(text, strlen(text), "/b", &config, &err), -EINVAL);
 	is_str(err.text, "config.json: linux.resources.pids.limit is not supported; "
-			 "linux.seccomp is not supported; hooks.prestart is not supported");
+			 "hooks.prestart is not supported");
 	ok(!config);
 }
 

@@ -278,6 +278,13 @@ static void test_mounts(void)
 	is_int(fuse_client_call(client, FUSE_SYNCFS, FUSE_ROOT_ID, NULL, 0, NULL, NULL), 0);
 	walk = walk_directory("volume", FUSE_READDIRPLUS, 4096);
 	ok(walk.nr_nodes == 1 && walk.nr_wrong == 0);
+	/* A file system without access lists: there are none, which is no failure. */
+	is_int(mount("bare", path, "ramfs", 0, NULL), 0);
+	is_int(fuse_client_lookup(client, 1, "volume", &entry), 0);
+	is_int(get_attribute(entry.nodeid, FUSE_GETXATTR, "system.posix_acl_access", 100),
+	       -ENODATA);
+	is_int(get_attribute(entry.nodeid, FUSE_GETXATTR, "user.none", 100), -EOPNOTSUPP);
+	is_int(umount2(path, MNT_DETACH), 0);
 	is_int(mount("proc", path, "proc", 0, NULL), 0);
 	is_int(fuse_client_lookup(client, 1, "volume", &entry), -EACCES);
 	is_int(umount(path), 0);

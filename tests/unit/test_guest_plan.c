@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <jansson.h>
+#include <linux/filter.h>
 #include <linux/mount.h>
+#include <linux/seccomp.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -69,10 +72,29 @@ static void test_every_member(void)
 		    "\"additionalGids\":[3],\"umask\":63,\"capabilities\":{\"bounding\":2,"
 		    "\"effective\":32,\"inheritable\":0,\"permitted\":0,\"ambient\":1},"
 		    "\"rlimits\":[{\"resource\":%d,\"soft\":5,\"hard\":-1}],"
-		    "\"noNewPrivileges\":true,\"oomScoreAdj\":-5}}",
+		    "\"noNewPrivileges\":true,\"seccomp\":{\"flags\":0,"
+		    "\"filter\":[]},\"oomScoreAdj\":-5}}",
 		    0, (unsigned long)MS_PRIVATE, (unsigned long)MS_NOSUID, (unsigned long)MS_NODEV,
 		    (unsigned long)(MS_SLAVE | MS_REC), RLIMIT_CORE) > 0);
 	is_str(text, want);
+}
+
+/* An instruction is one number, as protocol.h says: here "return SECCOMP_RET_ALLOW". */
+static void test_seccomp(void)
+{
+	const json_int_t allow = (json_int_t)(BPF_RET | BPF_K) << 48 | SECCOMP_RET_ALLOW;
+	AUTO_FREE char *text = plan_text("{'linux':{'seccomp':{'defaultAction':'SCMP_ACT_ALLOW',"
+					 "'flags':['SECCOMP_FILTER_FLAG_LOG']}}}");
+	json_t *plan = json_loads(text, 0, NULL), *seccomp, *value;
+	unsigned int nr_allow = 0;
+	size_t i;
+
+	seccomp = json_object_get(json_object_get(plan, "process"), "seccomp");
+	is_int(json_integer_value(json_object_get(seccomp, "flags")), SECCOMP_FILTER_FLAG_LOG);
+	json_array_foreach (json_object_get(seccomp, "filter"), i, value)
+		nr_allow += json_integer_value(value) == allow;
+	is_int(nr_allow, 1);
+	json_decref(plan);
 }
 
 static void test_nothing_of_the_host(void)
@@ -153,6 +175,7 @@ static void test_size(void)
 int main(void)
 {
 	test_every_member();
+	test_seccomp();
 	test_nothing_of_the_host();
 	test_optional_members();
 	test_guest_init_reads_it();

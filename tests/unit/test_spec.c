@@ -90,7 +90,9 @@ static void test_features(void)
 	ok(holds(json_object_get(linux_json, "namespaces"), "network"));
 	ok(!holds(json_object_get(linux_json, "namespaces"), "user"));
 	ok(holds(json_object_get(linux_json, "capabilities"), "CAP_SYS_ADMIN"));
-	ok(json_is_false(json_object_get(json_object_get(linux_json, "seccomp"), "enabled")));
+	ok(json_is_true(json_object_get(json_object_get(linux_json, "seccomp"), "enabled")));
+	ok(holds(json_object_get(json_object_get(linux_json, "seccomp"), "actions"),
+		 "SCMP_ACT_KILL_PROCESS"));
 	ok(json_is_false(json_object_get(
 		json_object_get(json_object_get(linux_json, "mountExtensions"), "idmap"),
 		"enabled")));

@@ -18,6 +18,11 @@
 #define ACL_ACCESS "system.posix_acl_access"
 #define ACL_DEFAULT "system.posix_acl_default"
 
+static bool is_acl(const char *name)
+{
+	return !strcmp(name, ACL_ACCESS) || !strcmp(name, ACL_DEFAULT);
+}
+
 /*
  * Whether the guest may know of attribute @name. Not security.* except file capabilities: labels of
  * SELinux, IMA and the like belong to the host's policy, and the guest has its own.
@@ -25,8 +30,7 @@
 static bool is_served(const char *name)
 {
 	return !strncmp(name, "user.", 5) || !strncmp(name, "trusted.", 8) ||
-	       !strcmp(name, "security.capability") || !strcmp(name, ACL_ACCESS) ||
-	       !strcmp(name, ACL_DEFAULT);
+	       !strcmp(name, "security.capability") || is_acl(name);
 }
 
 static int take_attribute_name(struct fuse_request *request, char name[XATTR_NAME_MAX + 1])
@@ -123,6 +127,9 @@ int serve_getxattr(struct file_server *server, struct fuse_request *request,
 		return ret;
 	node_path(server, request, path);
 	len = getxattr(path, name, room ? reply->payload : NULL, room);
+	/* A file system without access lists has none to check; the client would refuse access. */
+	if (len < 0 && errno == EOPNOTSUPP && is_acl(name))
+		return -ENODATA;
 	if (len < 0)
 		return -errno;
 	if (room == 0)

@@ -162,12 +162,12 @@ static int parse_mount_label(const struct json_field *linux_field, struct config
 int config_parse_linux(const struct json_field *field, struct container_config *config,
 		       struct config_notes *notes, struct error *err)
 {
-	static const char *const refused[] = { "seccomp",     "intelRdt",   "uidMappings",
-					       "gidMappings", "netDevices", "memoryPolicy",
-					       "timeOffsets" };
+	static const char *const refused[] = { "intelRdt",   "uidMappings",  "gidMappings",
+					       "netDevices", "memoryPolicy", "timeOffsets" };
 	struct json_field namespaces = json_field_member(field, "namespaces");
 	struct json_field devices = json_field_member(field, "devices");
 	struct json_field resources = json_field_member(field, "resources");
+	struct json_field seccomp = json_field_member(field, "seccomp");
 	struct json_field cgroups_path = json_field_member(field, "cgroupsPath");
 	int r = json_field_check_object(field, err);
 
@@ -182,6 +182,8 @@ int config_parse_linux(const struct json_field *field, struct container_config *
 				"is not honoured yet: the caller's control group is used");
 	if (!r)
 		r = config_parse_resources(&resources, config, notes, err);
+	if (!r)
+		r = config_parse_seccomp(&seccomp, &config->seccomp, notes, err);
 	if (!r)
 		r = parse_sysctls(field, config, err);
 	if (!r)

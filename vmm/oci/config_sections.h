@@ -36,5 +36,14 @@ int config_parse_devices(const struct json_field *field, struct container_config
 int config_parse_resources(const struct json_field *field, struct container_config *config,
 			   struct config_notes *notes, struct error *err);
 
+/* "linux.seccomp" (config-linux.md, "Seccomp"). */
+int config_parse_seccomp(const struct json_field *field, struct container_seccomp *ret,
+			 struct config_notes *notes, struct error *err);
+
+/* What it knows, for a list of features; each ends with NULL. */
+extern const char *const config_seccomp_actions[];
+extern const char *const config_seccomp_operators[];
+extern const char *const config_seccomp_flags[];
+
 /* True when a guest kernel has the character device by itself, so that a node for it works. */
 bool config_is_guest_device(uint32_t major, uint32_t minor);

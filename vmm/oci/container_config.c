@@ -300,6 +300,7 @@ void container_config_free(struct container_config *config)
 	free(config->mounts);
 	free(config->devices);
 	free(config->sysctls);
+	free(config->seccomp.program);
 	container_process_clear(&config->process);
 	text_list_clear(&config->masked_paths);
 	text_list_clear(&config->readonly_paths);

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <linux/filter.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -94,6 +95,13 @@ struct container_sysctl {
 	char *value;
 };
 
+/* The filter of the container's processes, compiled; no program: none. */
+struct container_seccomp {
+	struct sock_filter *program;
+	size_t nr_instructions; /* at most BPF_MAXINSNS */
+	uint32_t flags;		/* SECCOMP_FILTER_FLAG_… */
+};
+
 /* Bits of container_config.namespaces, the namespaces the guest makes for the container. */
 enum container_namespace {
 	NAMESPACE_PID,
@@ -136,6 +144,7 @@ struct container_config {
 	size_t nr_devices;
 	struct container_sysctl *sysctls;
 	size_t nr_sysctls;
+	struct container_seccomp seccomp;
 	struct text_list masked_paths;
 	struct text_list readonly_paths;
 

@@ -332,11 +332,11 @@ static bool is_dots(const char *name)
 	return !strcmp(name, ".") || !strcmp(name, "..");
 }
 
-/* Whether a container's directory has such a file, perhaps half written. */
-static bool is_ours(const char *name)
+/* Whether a container's directory has such a file, perhaps half written, or it is a socket. */
+static bool is_ours(int dir_fd, const char *name)
 {
-	static const char *const ours[] = { CONTAINER_CONFIG_NAME, CONTAINER_RECORD_NAME,
-					    CONTAINER_SOCKET_NAME };
+	static const char *const ours[] = { CONTAINER_CONFIG_NAME, CONTAINER_RECORD_NAME };
+	struct stat st;
 
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++) {
 		size_t len = strlen(ours[i]);
@@ -345,7 +345,7 @@ static bool is_ours(const char *name)
 		    (name[0] == '.' && !strncmp(name + 1, ours[i], len) && name[1 + len] == '.'))
 			return true;
 	}
-	return false;
+	return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(st.st_mode);
 }
 
 /* A directory that is no container's can stand below a --root given by mistake. */
@@ -354,7 +354,7 @@ static int check_entries(const struct container_state *state, DIR *dir, struct e
 	struct dirent *entry;
 
 	while ((entry = readdir(dir)))
-		if (!is_dots(entry->d_name) && !is_ours(entry->d_name))
+		if (!is_dots(entry->d_name) && !is_ours(state->dir_fd, entry->d_name))
 			return error_invalid(err,
 					     "%s/%s is not a container's file; nothing was removed",
 					     state->id, entry->d_name);

@@ -6,8 +6,7 @@
  *                         the container holds flock(2) on it
  *   ROOT/ID/config.json   a copy of the bundle's, as it was at create
  *   ROOT/ID/state.json    the record below, always replaced as a whole
- *   ROOT/ID/…             sockets and such of the command line; plain files, no directories
- *                         with content
+ *   ROOT/ID/…             sockets of the command line
  *
  * Any process may be killed at any instant. What is left is then a directory without state.json,
  * or one whose process is gone; both are removed by container_state_open() and
@@ -29,8 +28,6 @@
 
 #include "vmm/base/error.h"
 #include "vmm/oci/state_root.h"
-
-#define CONTAINER_SOCKET_NAME "control.sock" /* where the monitor listens */
 
 enum container_status {
 	CONTAINER_CREATING,

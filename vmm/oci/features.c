@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <sys/capability.h>
 
+#include "vmm/oci/config_sections.h"
 #include "vmm/oci/container_config.h"
 #include "vmm/oci/mount_options.h"
 #include "vmm/oci/spec_version.h"
@@ -52,6 +53,24 @@ static json_t *build_capabilities(void)
 	return names;
 }
 
+static json_t *build_names(const char *const *names)
+{
+	json_t *array = json_array();
+
+	for (; *names; names++)
+		(void)json_array_append_new(array, json_string(*names));
+	return array;
+}
+
+static json_t *build_seccomp(void)
+{
+	return json_pack("{s:b, s:o, s:o, s:o, s:o}", "enabled", true, "actions",
+			 build_names(config_seccomp_actions), "operators",
+			 build_names(config_seccomp_operators), "knownFlags",
+			 build_names(config_seccomp_flags), "supportedFlags",
+			 build_names(config_seccomp_flags));
+}
+
 static json_t *build_switch(bool is_enabled)
 {
 	return json_pack("{s:b}", "enabled", is_enabled);
@@ -63,7 +82,7 @@ static json_t *build_linux(void)
 		"{s:o, s:o, s:{s:b, s:b, s:b, s:b, s:b}, s:o, s:o, s:o, s:o, s:{s:o}, s:o}",
 		"namespaces", build_namespaces(), "capabilities", build_capabilities(), "cgroup",
 		"v1", false, "v2", false, "systemd", false, "systemdUser", false, "rdma", false,
-		"seccomp", build_switch(false), "apparmor", build_switch(false), "selinux",
+		"seccomp", build_seccomp(), "apparmor", build_switch(false), "selinux",
 		build_switch(false), "intelRdt", build_switch(false), "mountExtensions", "idmap",
 		build_switch(false), "netDevices", build_switch(false));
 }

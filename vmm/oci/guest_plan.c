@@ -138,11 +138,28 @@ static json_t *build_capabilities(const uint64_t *sets)
 			 (json_int_t)sets[CAPABILITY_AMBIENT]);
 }
 
-static json_t *build_process(const struct container_process *process)
+/* Each instruction of a program as one number, see protocol.h. */
+static json_t *build_seccomp(const struct container_seccomp *seccomp)
+{
+	json_t *filter = json_array();
+
+	for (size_t i = 0; i < seccomp->nr_instructions; i++) {
+		const struct sock_filter *one = &seccomp->program[i];
+
+		filter = append(filter, json_integer((json_int_t)one->code << 48 |
+						     (json_int_t)one->jt << 40 |
+						     (json_int_t)one->jf << 32 | one->k));
+	}
+	return json_pack("{s:I, s:o}", "flags", (json_int_t)seccomp->flags, "filter", filter);
+}
+
+static json_t *build_process(const struct container_process *process,
+			     const struct container_seccomp *seccomp)
 {
 	json_t *score = process->has_oom_score_adj ? json_integer(process->oom_score_adj) : NULL;
 
-	return json_pack("{s:b, s:i, s:i, s:o, s:o, s:s, s:I, s:I, s:o, s:I, s:o, s:o, s:b, s:o*}",
+	return json_pack("{s:b, s:i, s:i, s:o, s:o, s:s, s:I, s:I, s:o, s:I, s:o, s:o, s:b, s:o, "
+			 "s:o*}",
 			 "terminal", process->has_terminal, "rows", process->rows, "columns",
 			 process->columns, "args", build_strings(&process->args), "env",
 			 build_strings(&process->env), "cwd", process->cwd, "uid",
@@ -150,7 +167,7 @@ static json_t *build_process(const struct container_process *process)
 			 "additionalGids", build_gids(process), "umask", (json_int_t)process->umask,
 			 "capabilities", build_capabilities(process->capabilities), "rlimits",
 			 build_rlimits(process), "noNewPrivileges", process->no_new_privileges,
-			 "oomScoreAdj", score);
+			 "seccomp", build_seccomp(seccomp), "oomScoreAdj", score);
 }
 
 static json_t *build_plan(const struct container_config *config,
@@ -160,15 +177,16 @@ static json_t *build_plan(const struct container_config *config,
 
 	for (size_t i = 0; i < CONTAINER_ENTROPY_SIZE; i++)
 		(void)snprintf(&digits[2 * i], 3, "%02x", entropy[i]);
-	return json_pack(
-		"{s:s, s:s, s:s*, s:s*, s:o, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "type",
-		"create", "entropy", digits, "hostname", config->hostname, "domainname",
-		config->domainname, "namespaces", build_namespaces(config->namespaces),
-		"readonlyRootfs", config->has_readonly_rootfs, "rootfsPropagation",
-		(json_int_t)config->root_propagation, "mounts", build_mounts(config), "devices",
-		build_devices(config), "sysctl", build_sysctls(config), "maskedPaths",
-		build_strings(&config->masked_paths), "readonlyPaths",
-		build_strings(&config->readonly_paths), "process", build_process(&config->process));
+	return json_pack("{s:s, s:s, s:s*, s:s*, s:o, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "type", "create", "entropy", digits, "hostname", config->hostname,
+			 "domainname", config->domainname, "namespaces",
+			 build_namespaces(config->namespaces), "readonlyRootfs",
+			 config->has_readonly_rootfs, "rootfsPropagation",
+			 (json_int_t)config->root_propagation, "mounts", build_mounts(config),
+			 "devices", build_devices(config), "sysctl", build_sysctls(config),
+			 "maskedPaths", build_strings(&config->masked_paths), "readonlyPaths",
+			 build_strings(&config->readonly_paths), "process",
+			 build_process(&config->process, &config->seccomp));
 }
 
 int container_config_guest_plan(const struct container_config *config,

@@ -12,7 +12,6 @@
 
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
-#include "vmm/oci/container_state.h"
 
 /* State directories may lie deep: the path goes through /proc to fit into a sockaddr. */
 static struct sockaddr_un control_address(int state_fd)
@@ -20,7 +19,7 @@ static struct sockaddr_un control_address(int state_fd)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", state_fd,
-		       CONTAINER_SOCKET_NAME);
+		       CONTROL_SOCKET_NAME);
 	return address;
 }
 

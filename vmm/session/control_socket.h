@@ -16,6 +16,7 @@
 #include "vmm/base/error.h"
 #include "vmm/event/event_loop.h"
 
+#define CONTROL_SOCKET_NAME "control.sock"
 #define CONTROL_CLIENTS_MAX 8
 
 enum control_verb {
