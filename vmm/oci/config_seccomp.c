@@ -145,7 +145,7 @@ static int parse_architectures(const struct json_field *seccomp, const struct pr
 		if (r == -EEXIST || r == -EDOM)
 			r = 0;
 		if (r < 0)
-			return json_field_error(&item, err, "%s", strerror(-r));
+			return json_field_error(&item, err, "%s", strerrordesc_np(-r));
 	}
 	return r;
 }
@@ -236,7 +236,7 @@ static int parse_rule(const struct json_field *rule, const struct profile *profi
 			continue;
 		r = add_rule(profile, action, number, args, nr_args);
 		if (r < 0)
-			r = json_field_error(&item, err, "%s", strerror(-r));
+			r = json_field_error(&item, err, "%s", strerrordesc_np(-r));
 	}
 	return r;
 }
@@ -263,13 +263,14 @@ static int export_program(const struct json_field *seccomp, const struct profile
 			  struct container_seccomp *ret, struct error *err)
 {
 	AUTO_CLOSE int fd = memfd_create("seccomp", MFD_CLOEXEC);
-	struct stat st;
+	struct stat st = { 0 };
 	int r = fd < 0 ? -errno : seccomp_export_bpf(profile->context, fd);
 
 	if (!r && fstat(fd, &st) < 0)
 		r = -errno;
 	if (r < 0)
-		return json_field_error(seccomp, err, "cannot be compiled: %s", strerror(-r));
+		return json_field_error(seccomp, err, "cannot be compiled: %s",
+					strerrordesc_np(-r));
 	ret->nr_instructions = (size_t)st.st_size / sizeof(*ret->program);
 	if (ret->nr_instructions > BPF_MAXINSNS)
 		return json_field_error(seccomp, err, "has %zu instructions, the kernel takes %d",
