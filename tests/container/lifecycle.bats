@@ -276,6 +276,21 @@ log_has()
 	log_has 2 /nope
 }
 
+@test "check says item by item whether containers can run here" {
+	run -0 bulkhead check
+	has_line 'ok      KVM runs guests'
+	run -0 bulkhead check --json
+	jq -e '.ok and (.checks | length == 5 and all(.ok))' <<< "$output"
+	run -1 bulkhead --kernel /no/such/kernel check
+	has_line 'ok      KVM runs guests'
+	has_text 'failed  guest kernel: '
+	has_text 'remedy: '
+	run -1 unshare --mount sh -c 'mount -t tmpfs dev /dev && exec "$@"' sh \
+		"$BULKHEAD" --root "$STATE" check --json
+	jq -e '(.ok | not) and (.checks[] | select(.name == "/dev/kvm") |
+		(.ok | not) and .problem != "" and .remedy != "")' <<< "$output"
+}
+
 @test "what the runtime says about itself" {
 	run -0 bulkhead --version
 	[[ ${lines[0]} =~ ^bulkhead\ version\ [^\ ]+$ ]]
