@@ -158,6 +158,22 @@ mute_initramfs()
 	wait_until 10 no_processes
 }
 
+@test "delete --force ends a create that hangs" {
+	local pid status=0
+
+	bundle cut "$small" sleep 100
+	mute_initramfs "$BATS_TEST_TMPDIR/mute.cpio"
+	"$BULKHEAD" --root "$STATE" --initramfs "$BATS_TEST_TMPDIR/mute.cpio" \
+		create --bundle "$BATS_TEST_TMPDIR/cut" cut \
+		> "$BATS_TEST_TMPDIR/cut.out" 2>&1 < /dev/null 3>&- &
+	pid=$!
+	wait_until 20 eval 'bulkhead state cut 2> /dev/null | jq -e ".pid > 0" > /dev/null'
+	bulkhead delete --force cut
+	wait "$pid" || status=$?
+	[ "$status" -eq 1 ]
+	nothing_is_left
+}
+
 # Its processes are stopped from outside: the same to us as a guest that never answers.
 @test "what hangs ends by kill KILL, and by delete --force" {
 	local start
@@ -187,7 +203,7 @@ fails_with()
 		status=$?
 	[ "$status" -eq 1 ]
 	has_text "bulkhead create failed"
-	has_text "$text"
+	is_one_line_with "$text" "$output"
 	[ -z "$(ls -A "$STATE" 2> /dev/null)" ]
 	wait_until 10 no_processes
 }

@@ -39,7 +39,10 @@ bool inode_is_other_mount(const struct inode *parent, const struct statx *stat)
 	return S_ISDIR(stat->stx_mode) && key.device != parent->key.device;
 }
 
-/* Numbers of file systems stay below 2^48, by far: the bits above are free to tell them apart. */
+/*
+ * Few file systems use the upper 16 bits of their numbers, so these tell them apart. Where one does
+ * (overlayfs with xino), two numbers may meet, as hashes may.
+ */
 static uint64_t mark_of(const struct inode *parent, const struct statx *stat)
 {
 	uint64_t device = key_of(stat).device;
