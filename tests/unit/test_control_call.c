@@ -70,6 +70,24 @@ static void test_control_call(void)
 	session_guest_fini(&box);
 }
 
+/* A monitor that hangs for so long that its backlog is full keeps nobody longer than asked. */
+static void test_full_backlog(void)
+{
+	char path[SCRATCH_DIR_SIZE];
+	struct error err;
+	int state_fd, control_fd;
+
+	scratch_dir_make(path);
+	state_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	control_fd = control_socket_listen(state_fd, &err);
+	ok(control_fd >= 0);
+	for (int i = 0; i < CONTROL_CLIENTS_MAX + 3; i++)
+		is_int(control_call(state_fd, CONTROL_START, 0, 20, &err), -ETIMEDOUT);
+	(void)close(control_fd);
+	(void)close(state_fd);
+	scratch_dir_remove(path);
+}
+
 static void test_no_monitor(void)
 {
 	char path[SCRATCH_DIR_SIZE];
@@ -91,6 +109,7 @@ static void test_no_monitor(void)
 int main(void)
 {
 	test_control_call();
+	test_full_backlog();
 	test_no_monitor();
 	return tap_done();
 }
