@@ -2,7 +2,9 @@
 #include "guest-init/container.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -23,9 +25,10 @@
 /*
  * Theory of operation, in two halves. container_build() works from outside: guest-init's /proc and
  * /dev are in reach, the container's paths are resolved below a descriptor of its root, and its
- * last step makes that root the only one there is. container_become() then turns the process into
- * the container's user: after it nothing of guest-init is in reach but the pipes to it, which
- * execve closes.
+ * last step makes that root the only one there is. container_join() does the same for a container
+ * that exists: it trusts nothing below the root that it finds there. container_become() then turns
+ * the process into the container's user: after it nothing of guest-init is in reach but the pipes to
+ * it, which execve closes.
  */
 struct container_state {
 	struct pseudo_terminal terminal;
@@ -57,7 +60,7 @@ static int container_build(struct container_state *state, const struct container
 			   struct failure *err)
 {
 	const struct container_plan *plan = start->plan;
-	const struct plan_process *process = &plan->process;
+	const struct plan_process *process = start->process;
 	struct container_mounts mounts;
 	int r = container_mounts_init(&mounts, &start->places, err);
 
@@ -80,6 +83,31 @@ static int container_build(struct container_state *state, const struct container
 	if (!r)
 		r = container_mounts_enter(&mounts, &start->places, plan->root_propagation, err);
 	return r;
+}
+
+/*
+ * Of guest-init's own file systems only /proc is needed, and only before the namespaces are entered:
+ * the container may have put anything at /proc of its own. Entering its mount namespace also makes
+ * its root the process's.
+ */
+static int container_join(struct container_state *state, const struct container_start *start,
+			  struct failure *err)
+{
+	const struct plan_process *process = start->process;
+	AUTO_CLOSE int root_fd = -1;
+	int r = process_limits_prepare(process, err);
+
+	if (r)
+		return r;
+	if (setns(start->container_fd, start->namespaces))
+		return failure_set(err, errno, "join the namespaces of the container");
+	root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root_fd < 0)
+		return failure_set(err, errno, "open the container's root");
+	if (process->has_terminal)
+		r = pseudo_terminal_open(&state->terminal, root_fd, process->uid, process->rows,
+					 process->columns, err);
+	return r ? r : process_environment_make(process, root_fd, &state->env, err);
 }
 
 /* A session of its own, and the standard streams in their places. */
@@ -141,7 +169,7 @@ static int container_enter_cwd(const char *cwd, struct failure *err)
 static int container_become(struct container_state *state, const struct container_start *start,
 			    struct failure *err)
 {
-	const struct plan_process *process = &start->plan->process;
+	const struct plan_process *process = start->process;
 	int r = container_set_stdio(state, start, err);
 
 	if (!r)
@@ -190,7 +218,8 @@ void container_run(const struct container_start *start)
 {
 	struct container_report report = { .terminal_fd = -1 };
 	struct container_state state = { .terminal = { .master_fd = -1, .slave_fd = -1 } };
-	int r = container_build(&state, start, &report.failure);
+	int r = start->plan ? container_build(&state, start, &report.failure)
+			    : container_join(&state, start, &report.failure);
 
 	if (!r)
 		r = container_become(&state, start, &report.failure);
@@ -200,7 +229,7 @@ void container_run(const struct container_start *start)
 	if (r)
 		_exit(1);
 	container_wait_at_gate(start->gate_fd);
-	container_exec(&state, &start->plan->process, &report.failure);
+	container_exec(&state, start->process, &report.failure);
 	report.is_ready = false;
 	container_send_report(start->report_fd, &report);
 	_exit(report.failure.code == ENOENT ? 127 : 126);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * container.h - the container's first process, from its first instruction to execve(2)
+ * container.h - a process of the container, from its first instruction to execve(2)
  *
- * Thread: runs in the new process, a copy of guest-init in the container's namespaces.
+ * The first one builds the container around itself; every other joins it.
+ *
+ * Thread: runs in the new process, a copy of guest-init.
  */
 #pragma once
 
@@ -12,8 +14,16 @@
 #include "guest-init/container_plan.h"
 
 struct container_start {
-	const struct container_plan *plan;
+	const struct plan_process *process;
+
+	/* To build: what, and where. The process is in the new namespaces already. */
+	const struct container_plan *plan; /* NULL: join */
 	struct container_places places;
+
+	/* To join: a pidfd of the container's first process, and which namespaces of it. */
+	int container_fd;
+	int namespaces; /* CLONE_NEW…, without CLONE_NEWPID */
+
 	int stdio_fds[3]; /* standard input, output, error; unused with a terminal */
 	int report_fd;	  /* where struct container_report is written; closed by execve */
 	int gate_fd;	  /* a byte read from here lets the process exec, EOF ends it */
@@ -29,5 +39,5 @@ struct container_report {
 	struct failure failure; /* when not ready */
 };
 
-/* Build the container around the calling process and become its program. */
+/* Build or join the container, and become the program once the gate is open. */
 _Noreturn void container_run(const struct container_start *start);

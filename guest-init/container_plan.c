@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "guest-init/protocol.h"
 #include "guest-init/scope.h"
 
 /*
@@ -408,10 +409,10 @@ static int plan_check_process(const struct plan_process *process, struct failure
 	return 0;
 }
 
-static int plan_read_process(struct container_plan *plan, struct failure *err)
+static int plan_read_process(const json_t *message, struct plan_process *process,
+			     struct failure *err)
 {
-	const json_t *object = json_object_get(plan->message, "process");
-	struct plan_process *process = &plan->process;
+	const json_t *object = json_object_get(message, "process");
 	int r;
 
 	process->oom_score_adj = PLAN_OOM_SCORE_UNSET;
@@ -450,10 +451,19 @@ int container_plan_init(struct container_plan *plan, json_t *message, struct fai
 	if (!r)
 		r = plan_read_sysctls(plan, err);
 	if (!r)
-		r = plan_read_process(plan, err);
+		r = plan_read_process(message, &plan->process, err);
 	if (r)
 		container_plan_fini(plan);
 	return r;
+}
+
+static void plan_release_process(struct plan_process *process)
+{
+	free(process->args.items);
+	free(process->env.items);
+	free(process->additional_gids);
+	free(process->rlimits);
+	free(process->filter);
 }
 
 void container_plan_fini(struct container_plan *plan)
@@ -463,11 +473,37 @@ void container_plan_fini(struct container_plan *plan)
 	free(plan->sysctls);
 	free(plan->masked_paths.items);
 	free(plan->readonly_paths.items);
-	free(plan->process.args.items);
-	free(plan->process.env.items);
-	free(plan->process.additional_gids);
-	free(plan->process.rlimits);
+	plan_release_process(&plan->process);
+	json_decref(plan->message);
+	memset(plan, 0, sizeof(*plan));
+}
+
+int exec_plan_init(struct exec_plan *plan, json_t *message, const struct container_plan *container,
+		   struct failure *err)
+{
+	json_int_t number = 0;
+	int r = plan_read_integer(json_object_get(message, "number"), "number", 1,
+				  PROTOCOL_PROCESSES_MAX - 1, &number, err);
+
+	memset(plan, 0, sizeof(*plan));
+	if (r)
+		return r;
+	plan->message = json_incref(message);
+	plan->number = (uint32_t)number;
+	r = plan_read_process(message, &plan->process, err);
 	free(plan->process.filter);
+	plan->process.filter = container->process.filter;
+	plan->process.filter_len = container->process.filter_len;
+	plan->process.filter_flags = container->process.filter_flags;
+	if (r)
+		exec_plan_fini(plan);
+	return r;
+}
+
+void exec_plan_fini(struct exec_plan *plan)
+{
+	plan->process.filter = NULL; /* the container's */
+	plan_release_process(&plan->process);
 	json_decref(plan->message);
 	memset(plan, 0, sizeof(*plan));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * container_plan.h - the "create" message as a struct
+ * container_plan.h - the "create" and "exec" messages as structs
  *
  * Pure: no system calls. Trust: the message is the monitor's, who is trusted by the guest; it is
  * checked nevertheless, so that a mistake is a sentence and not a crash. Contract: protocol.h.
@@ -103,3 +103,19 @@ struct container_plan {
 int container_plan_init(struct container_plan *plan, json_t *message, struct failure *err);
 
 void container_plan_fini(struct container_plan *plan);
+
+/* One more process of the container. */
+struct exec_plan {
+	json_t *message; /* what all strings point into */
+	uint32_t number; /* from 1 up, below PROTOCOL_PROCESSES_MAX */
+	struct plan_process process;
+};
+
+/*
+ * Fill @plan from an "exec" message for the container of @container, whose seccomp filter it shares
+ * and which must outlive it. As container_plan_init() otherwise.
+ */
+int exec_plan_init(struct exec_plan *plan, json_t *message, const struct container_plan *container,
+		   struct failure *err);
+
+void exec_plan_fini(struct exec_plan *plan);

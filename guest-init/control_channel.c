@@ -68,9 +68,11 @@ int control_channel_receive(struct control_channel *channel, json_t **ret_messag
 }
 
 int control_channel_send(const struct control_channel *channel, enum protocol_frame_type type,
-			 uint32_t code, bool is_signal, const struct failure *err)
+			 uint32_t process, uint32_t code, bool is_signal, const struct failure *err)
 {
-	struct protocol_frame frame = { .type = type, .code = code, .is_signal = is_signal };
+	struct protocol_frame frame = {
+		.type = type, .process = process, .code = code, .is_signal = is_signal
+	};
 	size_t done = 0;
 
 	if (err)

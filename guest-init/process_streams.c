@@ -69,9 +69,9 @@ int process_streams_open(struct process_streams *streams, uint32_t id,
 	return r;
 }
 
-static int streams_watch(int epoll_fd, int fd, uint32_t events, uint32_t data)
+static int streams_watch(int epoll_fd, int fd, uint32_t events, uint64_t data)
 {
-	struct epoll_event event = { .events = events | EPOLLET, .data = { .u32 = data } };
+	struct epoll_event event = { .events = events | EPOLLET, .data = { .u64 = data } };
 
 	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
@@ -106,7 +106,7 @@ static int streams_start_terminal(struct process_streams *streams)
 }
 
 int process_streams_start(struct process_streams *streams, int terminal_fd, int epoll_fd,
-			  uint32_t event_base, struct failure *err)
+			  uint64_t event_base, struct failure *err)
 {
 	streams->terminal_fd = terminal_fd;
 	if (terminal_fd < 0)
@@ -157,17 +157,45 @@ bool process_streams_run(struct process_streams *streams)
 	return is_ready;
 }
 
+void process_streams_end(struct process_streams *streams)
+{
+	/* What it wrote last is in its pipes: the pumps find it without an event. */
+	for (size_t i = PROTOCOL_STDOUT; i <= PROTOCOL_STDERR; i++)
+		streams->pumps[i].is_ready = stream_pump_is_running(&streams->pumps[i]);
+	/* Now the terminal ends when its last user does. */
+	fd_close(&streams->slave_fd);
+}
+
+bool process_streams_have_passed_on(const struct process_streams *streams, bool is_late)
+{
+	bool is_open_end = streams->terminal_fd >= 0 && !is_late;
+
+	for (size_t i = PROTOCOL_STDOUT; i <= PROTOCOL_STDERR; i++) {
+		const struct stream_pump *pump = &streams->pumps[i];
+
+		if (!stream_pump_is_running(pump))
+			continue;
+		if (is_open_end || pump->is_ready || pump->len)
+			return false;
+	}
+	return true;
+}
+
 void process_streams_end_input(struct process_streams *streams)
 {
 	stream_pump_stop(&streams->pumps[STREAMS_INPUT]);
-	/* Now the terminal ends when its last user does. */
-	fd_close(&streams->slave_fd);
 }
 
 void process_streams_stop(struct process_streams *streams)
 {
 	for (size_t i = 0; i < PROCESS_STREAMS_PUMPS; i++)
 		stream_pump_stop(&streams->pumps[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(streams->host_fds); i++)
+		fd_close(&streams->host_fds[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(streams->pipe_fds); i++) {
+		fd_close(&streams->pipe_fds[i]);
+		fd_close(&streams->child_fds[i]);
+	}
 	streams_close_terminal(streams);
 }
 

@@ -35,11 +35,11 @@ int process_streams_open(struct process_streams *streams, uint32_t id,
 
 /*
  * Let the bytes flow. Takes @terminal_fd, -1 if the process has no terminal. Events of the pumps
- * arrive at @epoll_fd with data.u32 = @event_base + a number below PROCESS_STREAMS_EVENTS.
+ * arrive at @epoll_fd with data.u64 = @event_base + a number below PROCESS_STREAMS_EVENTS.
  */
 #define PROCESS_STREAMS_EVENTS (2u * PROCESS_STREAMS_PUMPS)
 int process_streams_start(struct process_streams *streams, int terminal_fd, int epoll_fd,
-			  uint32_t event_base, struct failure *err);
+			  uint64_t event_base, struct failure *err);
 
 /* Note an epoll event (@event without its base). */
 void process_streams_on_event(struct process_streams *streams, uint32_t event, uint32_t events);
@@ -47,10 +47,20 @@ void process_streams_on_event(struct process_streams *streams, uint32_t event, u
 /* Run the pumps that can. Returns true if some could go on at once. */
 bool process_streams_run(struct process_streams *streams);
 
-/* The process ended: nothing reaches it any more, but what it wrote is still on its way. */
+/* The process ended. What it wrote is still on its way; others may hold its streams. */
+void process_streams_end(struct process_streams *streams);
+
+/*
+ * After process_streams_end() and a run: true when everything the process wrote was handed to the
+ * host. A terminal hands its bytes on when it likes: as long as somebody has it open they are
+ * waited for, unless it @is_late.
+ */
+bool process_streams_have_passed_on(const struct process_streams *streams, bool is_late);
+
+/* Nobody is left whom input could reach. */
 void process_streams_end_input(struct process_streams *streams);
 
-/* Give up what is on its way, too. */
+/* Give up what is on its way, and close everything. */
 void process_streams_stop(struct process_streams *streams);
 
 /* True until everything the process wrote was handed to the host. */

@@ -9,19 +9,25 @@
  *                   direction. One object with a member "type":
  *     "create"  everything about the container, see below; answered by CREATED or ERROR
  *     "start"   let process 0 exec; answered by STARTED or ERROR
- *     "signal"  {"process": 0, "signal": N}
- *     "resize"  {"process": 0, "rows": R, "columns": C}
+ *     "exec"    {"number": N, "process": object as below}: run another process in the container,
+ *               with the seccomp filter of "create"; answered by STARTED or ERROR of process N
+ *     "signal"  {"process": N, "signal": S}; N is -1 for every process there is
+ *     "resize"  {"process": N, "rows": R, "columns": C}
+ *
+ * A process has a number: 0 for the container's first, others as the host chooses. A number is free
+ * again once its process has been reported EXITED (or its ERROR was) and its streams have ended.
  *
  *   guest -> host   struct protocol_frame, fixed size: the hostile direction.
  *
  * The bytes of a process's standard streams have a vsock connection each, made by guest-init to
- * port protocol_stream_port(process, stream) before it reports CREATED. EOF travels as a vsock
- * shutdown of the sending direction. Stream PROTOCOL_STDIN flows host -> guest, STDOUT and
+ * port protocol_stream_port(process, stream) before it reports CREATED, or STARTED of a process
+ * that "exec" asked for. EOF travels as a vsock shutdown of the sending direction. Stream PROTOCOL_STDIN flows host -> guest, STDOUT and
  * STDERR guest -> host, TERMINAL (alone, instead of the three) both ways.
  *
- * When the workload has ended, guest-init ends every process it left behind, drains the streams
- * to their end, detaches the shared tree (nothing in it waits to be written) and then sends
- * EXITED; the monitor ends the VM.
+ * When process 0 has ended, guest-init ends every process it left behind, drains the streams to
+ * their end, detaches the shared tree (nothing in it waits to be written) and then sends EXITED;
+ * the monitor ends the VM. EXITED of another process comes when what it wrote has been sent; its
+ * streams may go on, since processes that it left behind may hold them.
  *
  * The "create" object (members are always present unless marked ?):
  *   "entropy": 128 hex digits for the kernel's random pool

@@ -13,10 +13,9 @@
 #include <unistd.h>
 
 #include "guest-init/container_plan.h"
-#include "guest-init/container_process.h"
 #include "guest-init/control_channel.h"
 #include "guest-init/early.h"
-#include "guest-init/process_streams.h"
+#include "guest-init/process_table.h"
 #include "guest-init/pseudo_terminal.h"
 #include "guest-init/scope.h"
 #include "guest-init/shared_tree.h"
@@ -25,33 +24,37 @@
  * Theory of operation: the life of the one container is a line.
  *
  *   state              leaves when                                      by
- *   WAITING            "create" succeeded                               CREATED frame
- *   CREATED            "start" succeeded                                STARTED frame
+ *   WAITING            "create" came
+ *   CREATING           process 0 is ready to exec                       CREATED frame
+ *   CREATED            "start" let it, and it did                       STARTED frame
  *   RUNNING            process 0 ended (from CREATED too)
  *   ENDING             no process is left, and the streams are drained  EXITED frame
  *   ENDED              the monitor closes the connection
  *
- * Until the process runs, what fails is reported and the monitor ends the machine. From then on
- * nothing is fatal but the loss of the monitor: what cannot be done is left undone.
+ * Until process 0 runs, what fails of it is reported and the monitor ends the machine. From then
+ * on nothing is fatal but the loss of the monitor: what cannot be done is left undone. Other
+ * processes come and go while it is CREATED or RUNNING; each one's failure is its own.
  */
-enum supervisor_state { WAITING, CREATED, RUNNING, ENDING, ENDED };
+enum supervisor_state { WAITING, CREATING, CREATED, RUNNING, ENDING, ENDED };
 
 #define EVENTS_MAX 16
-#define KILL_TIMEOUT_MS 10000 /* for processes that do not die, which is the kernel's fault */
+#define KILL_TIMEOUT_MS 10000	/* for processes that do not die, which is the kernel's fault */
+#define TERMINAL_TIMEOUT_MS 200 /* for a terminal that others still use to show its last bytes */
+#define POLL_MS 100		/* for what no event tells */
+#define ALL_PROCESSES (-1)
 
-enum { EVENT_SIGNAL, EVENT_CONTROL, EVENT_STREAMS };
+/* Events: the low half of their data says what, the high half the serial of a process. */
+enum { EVENT_SIGNAL, EVENT_CONTROL, EVENT_PROCESSES };
 
 struct supervisor {
 	enum supervisor_state state;
 	int epoll_fd;
 	int signal_fd;
 	struct control_channel channel;
-	struct container_process process;
-	struct process_streams streams;
-	bool has_pid_namespace; /* the kernel then ends all processes with the first */
-	bool has_children;	/* when ENDING */
-	int64_t deadline_ms;	/* when ENDING: not to wait for children any longer */
-	int status;		/* of process 0, as waitpid(2) gives it */
+	struct container_plan plan; /* from CREATING on */
+	struct process_table processes;
+	bool has_children;   /* when ENDING */
+	int64_t deadline_ms; /* when ENDING: not to wait for children any longer */
 };
 
 static int64_t supervisor_now_ms(void)
@@ -62,78 +65,141 @@ static int64_t supervisor_now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static int supervisor_create_container(struct supervisor *supervisor,
-				       const struct container_plan *plan, struct failure *err)
+static int supervisor_send(const struct supervisor *supervisor, enum protocol_frame_type type,
+			   uint32_t process)
 {
-	const struct container_places places = { SHARED_TREE_PATH, SHARED_TREE_ROOT };
-	struct process_streams *streams = &supervisor->streams;
-	int terminal_fd = -1;
-	int r = early_mix_entropy(plan->entropy, err);
+	return control_channel_send(&supervisor->channel, type, process, 0, false, NULL);
+}
 
-	if (!r)
-		r = shared_tree_mount(err);
-	if (!r)
-		r = process_streams_open(streams, 0, &plan->process, err);
-	if (!r)
-		r = container_process_create(&supervisor->process, plan, &places,
-					     streams->child_fds, &terminal_fd, err);
-	if (!r)
-		r = process_streams_start(streams, terminal_fd, supervisor->epoll_fd, EVENT_STREAMS,
-					  err);
+static int supervisor_send_error(const struct supervisor *supervisor, uint32_t process,
+				 const struct failure *reason)
+{
+	return control_channel_send(&supervisor->channel, PROTOCOL_ERROR, process,
+				    (uint32_t)reason->code, false, reason);
+}
+
+static uint64_t supervisor_event_base(const struct container_process *process)
+{
+	return (uint64_t)process->serial << 32 |
+	       (EVENT_PROCESSES + process->number * CONTAINER_PROCESS_EVENTS);
+}
+
+/* Start a process, whose number is free; its report will tell how that went. */
+static int supervisor_spawn(struct supervisor *supervisor, uint32_t number,
+			    struct container_start *start, int namespaces, struct failure *err)
+{
+	struct container_process *process = process_table_add(&supervisor->processes, number);
+	int r;
+
+	if (!process)
+		return failure_set(err, EBUSY, "start process number %u", number);
+	r = container_process_spawn(process, start, namespaces, supervisor->epoll_fd,
+				    supervisor_event_base(process), err);
+	if (r)
+		process_table_remove(&supervisor->processes, number);
 	return r;
+}
+
+/* Children are born into the pid namespace of process 0 from now on. */
+static int supervisor_enter_pid_namespace(const struct supervisor *supervisor, struct failure *err)
+{
+	const struct container_process *first = process_table_get(&supervisor->processes, 0);
+
+	if (!(supervisor->plan.namespaces & CLONE_NEWPID))
+		return 0;
+	if (setns(first->pid_fd, CLONE_NEWPID))
+		return failure_set(err, errno, "enter the pid namespace of the container");
+	return 0;
 }
 
 static int supervisor_on_create(struct supervisor *supervisor, json_t *message, struct failure *err)
 {
-	struct container_plan plan;
+	struct container_start start = {
+		.process = &supervisor->plan.process,
+		.plan = &supervisor->plan,
+		.places = { SHARED_TREE_PATH, SHARED_TREE_ROOT },
+	};
 	int r;
 
 	if (supervisor->state != WAITING)
 		return failure_invalid(err, "a container exists already");
-	r = container_plan_init(&plan, message, err);
+	r = container_plan_init(&supervisor->plan, message, err);
 	if (r)
 		return r;
-	r = supervisor_create_container(supervisor, &plan, err);
-	supervisor->has_pid_namespace = plan.namespaces & CLONE_NEWPID;
-	container_plan_fini(&plan);
-	if (r)
-		return r;
-	supervisor->state = CREATED;
-	return control_channel_send(&supervisor->channel, PROTOCOL_CREATED, 0, false, NULL);
+	supervisor->state = CREATING;
+	r = early_mix_entropy(supervisor->plan.entropy, err);
+	if (!r)
+		r = shared_tree_mount(err);
+	if (!r)
+		r = supervisor_spawn(supervisor, 0, &start,
+				     supervisor->plan.namespaces | CLONE_NEWNS, err);
+	return r ? r : supervisor_enter_pid_namespace(supervisor, err);
 }
 
 static int supervisor_on_start(struct supervisor *supervisor, json_t *message, struct failure *err)
 {
-	int r;
+	struct container_process *process = process_table_get(&supervisor->processes, 0);
 
 	(void)message;
-	if (supervisor->state != CREATED)
+	if (supervisor->state != CREATED || process->state != PROCESS_READY)
 		return failure_invalid(err, "the container is not waiting to be started");
-	r = container_process_start(&supervisor->process, err);
+	return container_process_let_go(process, err);
+}
+
+static int supervisor_exec(struct supervisor *supervisor, const struct exec_plan *plan,
+			   struct failure *err)
+{
+	const struct container_process *first = process_table_get(&supervisor->processes, 0);
+	struct container_start start = { .process = &plan->process };
+
+	if (supervisor->state != CREATED && supervisor->state != RUNNING)
+		return failure_invalid(err, "the container is not running");
+	start.container_fd = first->pid_fd;
+	start.namespaces = (supervisor->plan.namespaces | CLONE_NEWNS) & ~CLONE_NEWPID;
+	return supervisor_spawn(supervisor, plan->number, &start, 0, err);
+}
+
+static int supervisor_on_exec(struct supervisor *supervisor, json_t *message, struct failure *err)
+{
+	struct exec_plan plan;
+	int r = exec_plan_init(&plan, message, &supervisor->plan, err);
+
 	if (r)
 		return r;
-	supervisor->state = RUNNING;
-	return control_channel_send(&supervisor->channel, PROTOCOL_STARTED, 0, false, NULL);
+	r = supervisor_exec(supervisor, &plan, err);
+	exec_plan_fini(&plan);
+	return r;
 }
 
 static int supervisor_on_signal(struct supervisor *supervisor, json_t *message, struct failure *err)
 {
 	json_int_t signal = json_integer_value(json_object_get(message, "signal"));
+	json_int_t number = json_integer_value(json_object_get(message, "process"));
+	const struct container_process *process;
 
 	(void)err;
-	if (signal > 0 && signal < NSIG)
-		container_process_signal(&supervisor->process, (int)signal);
+	if (signal <= 0 || signal >= NSIG)
+		return 0;
+	if (number == ALL_PROCESSES && supervisor->state == RUNNING) {
+		(void)kill(-1, (int)signal);
+		return 0;
+	}
+	process = process_table_get(&supervisor->processes, number == ALL_PROCESSES ? 0 : number);
+	if (process)
+		container_process_signal(process, (int)signal);
 	return 0;
 }
 
 static int supervisor_on_resize(struct supervisor *supervisor, json_t *message, struct failure *err)
 {
+	json_int_t number = json_integer_value(json_object_get(message, "process"));
 	json_int_t rows = json_integer_value(json_object_get(message, "rows"));
 	json_int_t columns = json_integer_value(json_object_get(message, "columns"));
+	const struct container_process *process = process_table_get(&supervisor->processes, number);
 
 	(void)err;
-	if (rows > 0 && columns > 0 && supervisor->streams.terminal_fd >= 0)
-		(void)pseudo_terminal_resize(supervisor->streams.terminal_fd, (uint32_t)rows,
+	if (process && rows > 0 && columns > 0 && process->streams.terminal_fd >= 0)
+		(void)pseudo_terminal_resize(process->streams.terminal_fd, (uint32_t)rows,
 					     (uint32_t)columns);
 	return 0;
 }
@@ -142,9 +208,8 @@ static const struct {
 	const char *type;
 	int (*handle)(struct supervisor *supervisor, json_t *message, struct failure *err);
 } message_types[] = {
-	{ "create", supervisor_on_create },
-	{ "start", supervisor_on_start },
-	{ "signal", supervisor_on_signal },
+	{ "create", supervisor_on_create }, { "start", supervisor_on_start },
+	{ "exec", supervisor_on_exec },	    { "signal", supervisor_on_signal },
 	{ "resize", supervisor_on_resize },
 };
 
@@ -158,87 +223,198 @@ static int supervisor_dispatch(struct supervisor *supervisor, json_t *message, s
 	return failure_invalid(err, "unknown message type \"%s\"", type ? type : "");
 }
 
+/* The process that a request is about, for its answer. */
+static uint32_t supervisor_subject(const json_t *message)
+{
+	return (uint32_t)json_integer_value(json_object_get(message, "number"));
+}
+
 /* Serve the messages that have arrived. A request that fails is answered; only the loss of the
  * connection is an error here. */
 static int supervisor_on_control(struct supervisor *supervisor, struct failure *err)
 {
 	for (;;) {
 		struct failure reason = { .code = 0 };
+		uint32_t subject;
 		json_t *message;
 		int r = control_channel_receive(&supervisor->channel, &message, err);
 
 		if (r <= 0)
 			return r;
+		subject = supervisor_subject(message);
 		r = supervisor_dispatch(supervisor, message, &reason);
 		json_decref(message);
 		if (r)
-			r = control_channel_send(&supervisor->channel, PROTOCOL_ERROR,
-						 (uint32_t)reason.code, false, &reason);
+			r = supervisor_send_error(supervisor, subject, &reason);
 		if (r)
 			return failure_set(err, -r, "send to the monitor");
 	}
 }
 
-static void supervisor_end_container(struct supervisor *supervisor, int status)
+/*
+ * The report pipe of a process has news. Process 0 then waits for "start", or runs; any other goes
+ * on by itself.
+ */
+static int supervisor_on_report(struct supervisor *supervisor, struct container_process *process)
+{
+	bool is_first = process->number == 0;
+	struct failure reason;
+	int r;
+
+	if (process->report_fd < 0 || process->state == PROCESS_READY)
+		return 0;
+	r = container_process_on_report(process, supervisor->epoll_fd,
+					supervisor_event_base(process), &reason);
+	if (!r && process->state == PROCESS_READY && !is_first)
+		r = container_process_let_go(process, &reason);
+	if (r) {
+		process->is_reported = !is_first; /* an error is the last that is said of it */
+		return supervisor_send_error(supervisor, process->number, &reason);
+	}
+	if (process->state == PROCESS_RUNNING) {
+		supervisor->state = is_first ? RUNNING : supervisor->state;
+		return supervisor_send(supervisor, PROTOCOL_STARTED, process->number);
+	}
+	if (is_first) {
+		supervisor->state = CREATED;
+		return supervisor_send(supervisor, PROTOCOL_CREATED, 0);
+	}
+	return 0;
+}
+
+static void supervisor_end_container(struct supervisor *supervisor, struct container_process *first)
 {
 	supervisor->state = ENDING;
-	supervisor->status = status;
 	supervisor->deadline_ms = supervisor_now_ms() + KILL_TIMEOUT_MS;
-	supervisor->process.pid = 0;
-	if (!supervisor->has_pid_namespace)
+	/* A pid namespace ends with its first process; without one that takes a signal. */
+	if (!(supervisor->plan.namespaces & CLONE_NEWPID))
 		(void)kill(-1, SIGKILL);
-	process_streams_end_input(&supervisor->streams);
+	process_streams_end_input(&first->streams);
+}
+
+static int supervisor_on_end(struct supervisor *supervisor, struct container_process *process,
+			     int status)
+{
+	/* Its last words may wait behind the news of its end. */
+	int r = supervisor_on_report(supervisor, process);
+
+	container_process_end(process, status);
+	process->deadline_ms = supervisor_now_ms() + TERMINAL_TIMEOUT_MS;
+	process_streams_end(&process->streams);
+	if (process->number == 0 && supervisor->state >= CREATED)
+		supervisor_end_container(supervisor, process);
+	return r;
 }
 
 /* Reap every child that ended: those of the container that lost their parent included. */
-static void supervisor_on_child(struct supervisor *supervisor)
+static int supervisor_on_child(struct supervisor *supervisor)
 {
 	struct signalfd_siginfo info;
+	int r = 0;
 	int status;
 	pid_t pid;
 
 	while (read(supervisor->signal_fd, &info, sizeof(info)) > 0)
 		;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (pid == supervisor->process.pid && supervisor->state >= CREATED)
-			supervisor_end_container(supervisor, status);
+	while (!r && (pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct container_process *process = process_table_find(&supervisor->processes, pid);
+
+		if (process)
+			r = supervisor_on_end(supervisor, process, status);
+	}
 	supervisor->has_children = pid == 0;
+	return r;
+}
+
+static int supervisor_report_end(const struct supervisor *supervisor,
+				 struct container_process *process)
+{
+	int status = process->status;
+	bool is_signal = WIFSIGNALED(status);
+
+	process->is_reported = true;
+	return control_channel_send(&supervisor->channel, PROTOCOL_EXITED, process->number,
+				    (uint32_t)(is_signal ? WTERMSIG(status) : WEXITSTATUS(status)),
+				    is_signal, NULL);
+}
+
+/* Report the end of a process other than 0, and forget it when its streams have ended, too. */
+static int supervisor_finish_process(struct supervisor *supervisor,
+				     struct container_process *process)
+{
+	bool is_draining = process_streams_are_draining(&process->streams);
+	int r = 0;
+
+	if (process->state != PROCESS_ENDED)
+		return 0;
+	if (!process->is_reported &&
+	    process_streams_have_passed_on(&process->streams,
+					   supervisor_now_ms() >= process->deadline_ms))
+		r = supervisor_report_end(supervisor, process);
+	if (process->is_reported && !is_draining)
+		process_table_remove(&supervisor->processes, process->number);
+	return r;
+}
+
+static int supervisor_finish_processes(struct supervisor *supervisor)
+{
+	int r = 0;
+
+	for (uint32_t i = 1; i < supervisor->processes.end && !r; i++)
+		if (supervisor->processes.slots[i])
+			r = supervisor_finish_process(supervisor, supervisor->processes.slots[i]);
+	return r;
 }
 
 /* Report the end of the container once nothing of it is left. */
-static void supervisor_finish(struct supervisor *supervisor)
+static int supervisor_finish(struct supervisor *supervisor)
 {
-	int status = supervisor->status;
-	bool is_signal = WIFSIGNALED(status);
+	struct container_process *first = process_table_get(&supervisor->processes, 0);
 
 	if (supervisor->has_children) {
 		if (supervisor_now_ms() < supervisor->deadline_ms)
-			return;
-		process_streams_stop(&supervisor->streams);
+			return 0;
+		process_table_stop(&supervisor->processes);
 	}
-	if (process_streams_are_draining(&supervisor->streams))
-		return;
+	if (process_table_is_draining(&supervisor->processes))
+		return 0;
 	shared_tree_unmount();
-	(void)control_channel_send(&supervisor->channel, PROTOCOL_EXITED,
-				   (uint32_t)(is_signal ? WTERMSIG(status) : WEXITSTATUS(status)),
-				   is_signal, NULL);
 	supervisor->state = ENDED;
+	return supervisor_report_end(supervisor, first);
+}
+
+static int supervisor_on_process(struct supervisor *supervisor, uint64_t data, uint32_t events)
+{
+	uint32_t event = (uint32_t)data - EVENT_PROCESSES;
+	struct container_process *process =
+		process_table_get(&supervisor->processes, event / CONTAINER_PROCESS_EVENTS);
+
+	/* Descriptors that a child still holds can speak of a process that is gone. */
+	if (!process || process->serial != data >> 32)
+		return 0;
+	event %= CONTAINER_PROCESS_EVENTS;
+	if (event == 0)
+		return supervisor_on_report(supervisor, process);
+	process_streams_on_event(&process->streams, event - 1, events);
+	return 0;
 }
 
 static int supervisor_handle_event(struct supervisor *supervisor, const struct epoll_event *event,
 				   struct failure *err)
 {
-	switch (event->data.u32) {
+	int r;
+
+	switch (event->data.u64) {
 	case EVENT_SIGNAL:
-		supervisor_on_child(supervisor);
-		return 0;
+		r = supervisor_on_child(supervisor);
+		break;
 	case EVENT_CONTROL:
 		return supervisor_on_control(supervisor, err);
 	default:
-		process_streams_on_event(&supervisor->streams, event->data.u32 - EVENT_STREAMS,
-					 event->events);
-		return 0;
+		r = supervisor_on_process(supervisor, event->data.u64, event->events);
+		break;
 	}
+	return r ? failure_set(err, -r, "send to the monitor") : 0;
 }
 
 /* How long the loop may sleep. */
@@ -246,32 +422,35 @@ static int supervisor_timeout_ms(const struct supervisor *supervisor, bool is_pu
 {
 	if (is_pump_ready)
 		return 0;
-	return supervisor->state == ENDING && supervisor->has_children ? 100 : -1;
+	if (supervisor->state == ENDING && supervisor->has_children)
+		return POLL_MS;
+	return process_table_has_unreported(&supervisor->processes) ? POLL_MS : -1;
 }
 
 static int supervisor_loop(struct supervisor *supervisor, struct failure *err)
 {
 	for (;;) {
-		bool is_pump_ready = process_streams_run(&supervisor->streams);
+		bool is_pump_ready = process_table_run(&supervisor->processes);
 		struct epoll_event events[EVENTS_MAX];
+		int r = supervisor_finish_processes(supervisor);
 		int nr_events;
 
-		if (supervisor->state == ENDING)
-			supervisor_finish(supervisor);
+		if (!r && supervisor->state == ENDING)
+			r = supervisor_finish(supervisor);
+		if (r)
+			return r == -EPIPE ? 0 : failure_set(err, -r, "send to the monitor");
 		nr_events = epoll_wait(supervisor->epoll_fd, events, EVENTS_MAX,
 				       supervisor_timeout_ms(supervisor, is_pump_ready));
-		for (int i = 0; i < nr_events; i++) {
-			int r = supervisor_handle_event(supervisor, &events[i], err);
-
-			if (r)
-				return r == -EPIPE ? 0 : r;
-		}
+		for (int i = 0; i < nr_events && !r; i++)
+			r = supervisor_handle_event(supervisor, &events[i], err);
+		if (r)
+			return r == -EPIPE ? 0 : r;
 	}
 }
 
-static int supervisor_watch(const struct supervisor *supervisor, int fd, uint32_t data)
+static int supervisor_watch(const struct supervisor *supervisor, int fd, uint64_t data)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data = { .u32 = data } };
+	struct epoll_event event = { .events = EPOLLIN, .data = { .u64 = data } };
 
 	return epoll_ctl(supervisor->epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
@@ -280,9 +459,6 @@ static int supervisor_init(struct supervisor *supervisor, int control_fd, struct
 {
 	sigset_t signals;
 
-	supervisor->process.gate_fd = -1;
-	supervisor->process.report_fd = -1;
-	process_streams_init(&supervisor->streams);
 	control_channel_init(&supervisor->channel, control_fd);
 	(void)sigemptyset(&signals);
 	(void)sigaddset(&signals, SIGCHLD);
@@ -305,7 +481,7 @@ int supervisor_run(int control_fd, struct failure *err)
 	r = supervisor_init(supervisor, control_fd, err);
 	if (r)
 		return r;
-	r = control_channel_send(&supervisor->channel, PROTOCOL_HELLO, PROTOCOL_VERSION, false,
+	r = control_channel_send(&supervisor->channel, PROTOCOL_HELLO, 0, PROTOCOL_VERSION, false,
 				 NULL);
 	return r ? failure_set(err, -r, "send to the monitor") : supervisor_loop(supervisor, err);
 }

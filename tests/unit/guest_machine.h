@@ -34,24 +34,26 @@
 
 #define BUSYBOX "/bin/busybox"
 #define OUTPUT_SIZE 4096
+#define MACHINE_PROCESSES 4 /* numbers that have streams */
+#define MACHINE_STREAMS (MACHINE_PROCESSES * PROTOCOL_NR_STREAMS)
 
 /* One machine under test: the host's ends of its connections. */
 struct machine {
 	pid_t pid;
 	int control_fd;
-	int stream_fds[PROTOCOL_NR_STREAMS];
-	char output[OUTPUT_SIZE];    /* of standard output, or of the terminal */
-	struct protocol_frame frame; /* the last one received */
+	int stream_fds[MACHINE_STREAMS]; /* by protocol_stream_port() */
+	char output[OUTPUT_SIZE];	 /* of standard output, or of the terminal */
+	struct protocol_frame frame;	 /* the last one received */
 };
 
-static int guest_stream_fds[PROTOCOL_NR_STREAMS];	    /* the guest's ends */
+static int guest_stream_fds[MACHINE_STREAMS];		    /* the guest's ends */
 static char machine_directory[] = "/tmp/test-guest-XXXXXX"; /* where the root is mounted */
 
 /* --- what a guest has and the test replaces ------------------------------------------------- */
 
 int host_connection_open(uint32_t port, struct failure *err)
 {
-	if (port < PROTOCOL_PORT_STREAMS || port >= PROTOCOL_PORT_STREAMS + PROTOCOL_NR_STREAMS)
+	if (port < PROTOCOL_PORT_STREAMS || port >= PROTOCOL_PORT_STREAMS + MACHINE_STREAMS)
 		return failure_set(err, ECONNREFUSED, "port %u", port);
 	return dup(guest_stream_fds[port - PROTOCOL_PORT_STREAMS]);
 }
@@ -164,7 +166,7 @@ static inline void machine_boot(struct machine *machine)
 	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
 	machine->control_fd = pair[0];
 	guest_control_fd = pair[1];
-	for (size_t i = 0; i < PROTOCOL_NR_STREAMS; i++) {
+	for (size_t i = 0; i < MACHINE_STREAMS; i++) {
 		must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
 		machine->stream_fds[i] = pair[0];
 		guest_stream_fds[i] = pair[1];
@@ -176,12 +178,12 @@ static inline void machine_boot(struct machine *machine)
 	must(machine->pid >= 0, "clone");
 	if (!machine->pid) {
 		(void)close(machine->control_fd);
-		for (size_t i = 0; i < PROTOCOL_NR_STREAMS; i++)
+		for (size_t i = 0; i < MACHINE_STREAMS; i++)
 			(void)close(machine->stream_fds[i]);
 		run_machine(guest_control_fd);
 	}
 	(void)close(guest_control_fd);
-	for (size_t i = 0; i < PROTOCOL_NR_STREAMS; i++)
+	for (size_t i = 0; i < MACHINE_STREAMS; i++)
 		(void)close(guest_stream_fds[i]);
 }
 
@@ -191,7 +193,7 @@ static inline void machine_shut_down(struct machine *machine)
 	int status = -1;
 
 	(void)close(machine->control_fd);
-	for (size_t i = 0; i < PROTOCOL_NR_STREAMS; i++)
+	for (size_t i = 0; i < MACHINE_STREAMS; i++)
 		if (machine->stream_fds[i] >= 0)
 			(void)close(machine->stream_fds[i]);
 	is_int(waitpid(machine->pid, &status, 0), machine->pid);
