@@ -23,9 +23,15 @@ static const struct {
 	  "create a container: boot its VM, prepare its process\n"
 	  "            [--bundle DIR] [--pid-file FILE] [--console-socket FILE]" },
 	{ "delete", verb_delete, "remove a container [--force]" },
+	{ "exec", verb_exec,
+	  "run another process in a container\n"
+	  "            [--process FILE] [--tty] [--detach] [--user UID[:GID]] [--cwd DIR]\n"
+	  "            [--env NAME=VALUE]... [--cap CAP]... [--pid-file FILE] [--console-socket "
+	  "FILE]" },
 	{ "features", verb_features, "print what this runtime supports, as JSON" },
 	{ "kill", verb_kill, "send a signal to a container's first process" },
 	{ "list", verb_list, "list containers [--format table|json] [--quiet]" },
+	{ "ps", verb_ps, "list the host's processes of a container [--format table|json]" },
 	{ "run", verb_run,
 	  "create and start a container, and wait for its end\n"
 	  "            [as create] [--detach] [--keep]" },
@@ -136,12 +142,14 @@ static int parse_globals(struct global_options *globals, int argc, char **argv, 
 	}
 }
 
-static verb_fn find_verb(const char *name)
+/* The place in verbs[], or its size. */
+static size_t find_verb(const char *name)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		if (strcmp(verbs[i].name, name) == 0)
-			return verbs[i].run;
-	return NULL;
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(verbs) && strcmp(verbs[i].name, name) != 0)
+		i++;
+	return i;
 }
 
 /* Descriptors 0 to 2 are always somebody's standard streams, never a file of ours. */
@@ -169,7 +177,7 @@ int main(int argc, char **argv)
 {
 	struct global_options globals = { 0 };
 	struct error err;
-	verb_fn verb;
+	size_t verb;
 	int r;
 
 	open_missing_streams();
@@ -188,7 +196,7 @@ int main(int argc, char **argv)
 		return EXIT_STATUS_FAILED;
 	}
 	verb = find_verb(argv[optind]);
-	if (!verb) {
+	if (verb == ARRAY_SIZE(verbs)) {
 		(void)error_invalid(&err, "unknown verb '%s'; see bulkhead --help", argv[optind]);
 		(void)fail(&err);
 		return EXIT_STATUS_UNKNOWN_VERB;
@@ -196,6 +204,9 @@ int main(int argc, char **argv)
 	argv += optind;
 	argc -= optind;
 	optind = 0; /* GNU: start anew, on another argv */
-	r = verb(&globals, argc, argv, &err);
-	return r < 0 ? fail(&err) : r;
+	r = verbs[verb].run(&globals, argc, argv, &err);
+	if (r >= 0)
+		return r;
+	r = fail(&err);
+	return verbs[verb].run == verb_exec ? EXIT_STATUS_NOT_EXECUTED : r;
 }

@@ -212,7 +212,7 @@ void session_guest_reach(struct session_guest *box, enum session_state state)
 	if (state >= SESSION_CREATING)
 		session_guest_frame(box, PROTOCOL_HELLO, PROTOCOL_VERSION, false, NULL);
 	for (unsigned int i = 0; state >= SESSION_CREATED && i < PROTOCOL_NR_STREAMS; i++)
-		if (box->session.relays[i].host.fd >= 0)
+		if (box->session.processes[0].relays[i].host.fd >= 0)
 			BUG_ON(!session_guest_connect(box, i));
 	if (state >= SESSION_CREATED)
 		session_guest_frame(box, PROTOCOL_CREATED, 0, false, NULL);

@@ -220,7 +220,8 @@ static void test_connect_in_the_batch_of_an_end(void)
 	vsock_guest_start(&guest);
 	vsock_guest_offer(&guest, GUEST_QUEUE_SIZE);
 	is_int(nr_free_slots(), VSOCK_MAX_CONNECTIONS);
-	for (uint32_t i = 0; i <= VSOCK_MAX_CONNECTIONS; i++) {
+	for (uint32_t i = VSOCK_MAX_CONNECTIONS - GUEST_QUEUE_SIZE; i <= VSOCK_MAX_CONNECTIONS;
+	     i++) {
 		bool is_last = i == VSOCK_MAX_CONNECTIONS;
 
 		socket.port = 5000 + i;

@@ -19,7 +19,7 @@
 #define GUEST_QUEUE_SIZE 64
 #define GUEST_RX_ROOM 4096 /* what Linux offers */
 #define GUEST_BUF_ALLOC (256u * 1024)
-#define GUEST_MAX_ENDPOINTS 160
+#define GUEST_MAX_ENDPOINTS (VSOCK_MAX_CONNECTIONS * 2 + 32)
 
 /* The service's end of a connection. */
 struct endpoint {

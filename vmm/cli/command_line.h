@@ -5,8 +5,8 @@
  * Options are taken in both spellings, `--name value` and `--name=value`, and with one dash too,
  * as engines write them.
  *
- * Exit status: 0 done; 1 any failure, with one line that says why; 3 unknown verb; `run` in the
- * foreground ends with the workload's own code.
+ * Exit status: 0 done; 1 any failure, with one line that says why (255 of `exec`); 3 unknown verb;
+ * `run` and `exec` in the foreground end with the process's own code.
  */
 #pragma once
 
@@ -17,6 +17,7 @@
 
 #define EXIT_STATUS_FAILED 1
 #define EXIT_STATUS_UNKNOWN_VERB 3
+#define EXIT_STATUS_NOT_EXECUTED 255
 
 /* Options before the verb. Strings point into argv, or are static. */
 struct global_options {
@@ -32,6 +33,8 @@ struct global_options {
 typedef int (*verb_fn)(const struct global_options *globals, int argc, char **argv,
 		       struct error *err);
 
+int verb_exec(const struct global_options *globals, int argc, char **argv, struct error *err);
+int verb_ps(const struct global_options *globals, int argc, char **argv, struct error *err);
 int verb_create(const struct global_options *globals, int argc, char **argv, struct error *err);
 int verb_run(const struct global_options *globals, int argc, char **argv, struct error *err);
 int verb_start(const struct global_options *globals, int argc, char **argv, struct error *err);
@@ -52,9 +55,16 @@ int verb_check(const struct global_options *globals, int argc, char **argv, stru
  */
 int next_option(int argc, char **argv, const struct option *options, struct error *err);
 
+/* The same for verbs whose words may look like options: the first word ends the options. */
+int next_option_before_words(int argc, char **argv, const struct option *options,
+			     struct error *err);
+
+/* The number of `--preserve-fds` in `optarg`: none can be kept. */
+int check_preserve_fds(struct error *err);
+
 /*
- * Check that after the options @min to @max words follow; the first is argv[optind]. The error is
- * worded as engines know it.
+ * Check that after the options @min to @max words (INT_MAX: any number) follow; the first is
+ * argv[optind]. The error is worded as engines know it.
  */
 int check_words(int argc, char **argv, int min, int max, struct error *err);
 

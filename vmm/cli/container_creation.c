@@ -3,15 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "vmm/base/fd.h"
 #include "vmm/base/log.h"
+#include "vmm/cli/block_signals.h"
 #include "vmm/cli/images.h"
 #include "vmm/cli/pid_file.h"
 #include "vmm/kvm/kvm_host.h"
@@ -206,27 +205,6 @@ static int create(struct creation *creation, struct preparation *preparation,
 	if (!r && options->pid_file)
 		r = pid_file_write(options->pid_file, creation->launch.pid, err);
 	return r;
-}
-
-static int block_signals(int *ret_fd, struct error *err)
-{
-	sigset_t set;
-	int r;
-
-	(void)sigfillset(&set);
-	(void)sigdelset(&set, SIGPIPE);
-	/* What our caller has ignored (nohup, a shell's background job) stays ignored. */
-	for (int i = 1; i <= SIGRTMAX; i++) {
-		struct sigaction action;
-
-		if (sigaction(i, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
-			(void)sigdelset(&set, i);
-	}
-	r = pthread_sigmask(SIG_BLOCK, &set, NULL);
-	if (r)
-		return error_set(err, r, "block signals");
-	*ret_fd = signalfd(-1, &set, SFD_CLOEXEC);
-	return *ret_fd < 0 ? error_set(err, errno, "create a signalfd") : 0;
 }
 
 static void undo(struct creation *creation)

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -62,11 +61,8 @@ static int parse(int argc, char **argv, struct arguments *ret, struct error *err
 			ret->creation.console_socket = optarg;
 			break;
 		case OPTION_PRESERVE_FDS:
-			if (strcmp(optarg, "0") != 0)
-				return error_invalid(err,
-						     "--preserve-fds %s: descriptors of the "
-						     "host cannot enter a VM",
-						     optarg);
+			if (check_preserve_fds(err) < 0)
+				return -EINVAL;
 			break;
 		case OPTION_DETACH:
 			ret->is_detached = true;

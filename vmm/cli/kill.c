@@ -89,7 +89,8 @@ static bool is_alive(const struct container_state *state)
 	return container_state_status(state) != CONTAINER_STOPPED;
 }
 
-static int send_signal(struct container_state *state, int signal_number, struct error *err)
+static int send_signal(struct container_state *state, bool is_for_all, int signal_number,
+		       struct error *err)
 {
 	int r;
 
@@ -97,8 +98,8 @@ static int send_signal(struct container_state *state, int signal_number, struct 
 		return error_invalid(err, "container not running");
 	if (signal_number == SIGKILL)
 		return kill_hard(state, err);
-	r = control_call(state->dir_fd, CONTROL_SIGNAL, (uint32_t)signal_number, SIGNAL_TIMEOUT_MS,
-			 err);
+	r = control_call(state->dir_fd, is_for_all ? CONTROL_SIGNAL_ALL : CONTROL_SIGNAL,
+			 (uint32_t)signal_number, SIGNAL_TIMEOUT_MS, err);
 	if (r == -ESRCH)
 		return error_invalid(err, "container not running");
 	return r;
@@ -129,7 +130,7 @@ int verb_kill(const struct global_options *globals, int argc, char **argv, struc
 	if (r < 0)
 		return r;
 	/* Nothing of a stopped container is left that --all could miss. */
-	r = is_for_all && !is_alive(state) ? 0 : send_signal(state, signal_number, err);
+	r = is_for_all && !is_alive(state) ? 0 : send_signal(state, is_for_all, signal_number, err);
 	container_state_free(state);
 	return r < 0 ? r : EXIT_SUCCESS;
 }

@@ -14,6 +14,7 @@
 
 #include "vmm/base/checked_math.h"
 #include "vmm/base/close_descriptors.h"
+#include "vmm/base/descriptor_limit.h"
 #include "vmm/base/fd.h"
 #include "vmm/base/log.h"
 #include "vmm/container/launch_message.h"
@@ -169,7 +170,7 @@ static int start_file_server(struct shim *shim, struct error *err)
 		return error_set(err, errno, "create a mount namespace");
 	r = mount_tree_enter(shim->request->config, err);
 	if (!r)
-		r = file_server_raise_descriptor_limit(err);
+		r = descriptor_limit_raise(err);
 	if (!r)
 		r = fs_channel_map(&shim->channel, err);
 	if (r < 0)

@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "vmm/base/descriptor_limit.h"
 #include "vmm/base/fd.h"
 #include "vmm/base/log.h"
 #include "vmm/container/launch_message.h"
@@ -120,6 +121,8 @@ static int build(struct monitor *monitor, const struct launch_request *request,
 	};
 	int r = event_loop_init(&monitor->loop, err);
 
+	if (!r)
+		r = descriptor_limit_raise(err); /* every process of the container has streams */
 	if (!r)
 		r = fs_channel_map(channel, err);
 	if (!r)

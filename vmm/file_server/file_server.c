@@ -8,30 +8,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "vmm/base/descriptor_limit.h"
 #include "vmm/base/fd.h"
 #include "vmm/file_server/server.h"
-
-#define MAX_DESCRIPTORS 1048576
 
 /* Left for the rest of the process, and for the one or two a request needs for a moment. */
 #define RESERVED_DESCRIPTORS 64
 #define MIN_DESCRIPTORS 128
-
-int file_server_raise_descriptor_limit(struct error *err)
-{
-	struct rlimit limit = { .rlim_cur = MAX_DESCRIPTORS, .rlim_max = MAX_DESCRIPTORS };
-
-	/* More than the hard limit takes a privilege, and more than fs.nr_open nobody gets. */
-	if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
-		return 0;
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return error_set(err, errno, "read the limit on open files");
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return error_set(err, errno, "raise the limit on open files to %llu",
-				 (unsigned long long)limit.rlim_max);
-	return 0;
-}
 
 static int descriptor_budget(uint32_t *ret_max, struct error *err)
 {
@@ -42,8 +25,8 @@ static int descriptor_budget(uint32_t *ret_max, struct error *err)
 	if (limit.rlim_cur < MIN_DESCRIPTORS)
 		return error_invalid(err, "the limit on open files, %llu, is too low to serve any",
 				     (unsigned long long)limit.rlim_cur);
-	if (limit.rlim_cur > MAX_DESCRIPTORS)
-		limit.rlim_cur = MAX_DESCRIPTORS;
+	if (limit.rlim_cur > DESCRIPTOR_LIMIT_MAX)
+		limit.rlim_cur = DESCRIPTOR_LIMIT_MAX;
 	*ret_max = (uint32_t)limit.rlim_cur - RESERVED_DESCRIPTORS;
 	return 0;
 }

@@ -50,12 +50,6 @@ struct file_server_options {
 };
 
 /*
- * Raise the limit on open descriptors of this process as far as it goes, at most to 1048576. Each
- * name the guest remembers holds one. To be called before file_server_init() and sealing.
- */
-int file_server_raise_descriptor_limit(struct error *err);
-
-/*
  * Make a server for the tree below @root_fd, an O_PATH descriptor of a directory (taken, also on
  * failure). @proc_self_fd_dir is an O_PATH descriptor of this process's own /proc/self/fd, which
  * stays the caller's and open; it must not be one inherited over a fork.

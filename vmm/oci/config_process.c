@@ -148,8 +148,7 @@ static int parse_user(const struct json_field *process, struct container_process
 	return r < 0 ? r : parse_additional_gids(&gids, ret, err);
 }
 
-/* The number of the capability, or -1 when this system knows no such name. */
-static int capability_number(const char *name)
+int config_capability_number(const char *name)
 {
 	cap_value_t number;
 
@@ -175,7 +174,7 @@ static int parse_capability_set(const struct json_field *set, uint64_t *ret,
 		r = json_field_require_string(&name, &text, err);
 		if (r < 0)
 			return r;
-		number = capability_number(text);
+		number = config_capability_number(text);
 		if (number >= 0)
 			*ret |= UINT64_C(1) << number;
 		else

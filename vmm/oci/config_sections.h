@@ -15,6 +15,9 @@
 int config_parse_process(const struct json_field *field, struct container_process *process,
 			 struct config_notes *notes, struct error *err);
 
+/* The number of the capability "CAP_…", or -1 when this system knows no such name. */
+int config_capability_number(const char *name);
+
 /* "mounts" (config.md, "Mounts"); relative sources are below @bundle_path. */
 int config_parse_mounts(const struct json_field *field, const char *bundle_path,
 			struct container_config *config, struct config_notes *notes,

@@ -153,21 +153,26 @@ static json_t *build_seccomp(const struct container_seccomp *seccomp)
 	return json_pack("{s:I, s:o}", "flags", (json_int_t)seccomp->flags, "filter", filter);
 }
 
+/* Without @seccomp there is no such member; a filter that cannot be built fails the whole. */
 static json_t *build_process(const struct container_process *process,
 			     const struct container_seccomp *seccomp)
 {
 	json_t *score = process->has_oom_score_adj ? json_integer(process->oom_score_adj) : NULL;
+	json_t *object = json_pack(
+		"{s:b, s:i, s:i, s:o, s:o, s:s, s:I, s:I, s:o, s:I, s:o, s:o, s:b, s:o*}",
+		"terminal", process->has_terminal, "rows", process->rows, "columns",
+		process->columns, "args", build_strings(&process->args), "env",
+		build_strings(&process->env), "cwd", process->cwd, "uid", (json_int_t)process->uid,
+		"gid", (json_int_t)process->gid, "additionalGids", build_gids(process), "umask",
+		(json_int_t)process->umask, "capabilities",
+		build_capabilities(process->capabilities), "rlimits", build_rlimits(process),
+		"noNewPrivileges", process->no_new_privileges, "oomScoreAdj", score);
 
-	return json_pack("{s:b, s:i, s:i, s:o, s:o, s:s, s:I, s:I, s:o, s:I, s:o, s:o, s:b, s:o, "
-			 "s:o*}",
-			 "terminal", process->has_terminal, "rows", process->rows, "columns",
-			 process->columns, "args", build_strings(&process->args), "env",
-			 build_strings(&process->env), "cwd", process->cwd, "uid",
-			 (json_int_t)process->uid, "gid", (json_int_t)process->gid,
-			 "additionalGids", build_gids(process), "umask", (json_int_t)process->umask,
-			 "capabilities", build_capabilities(process->capabilities), "rlimits",
-			 build_rlimits(process), "noNewPrivileges", process->no_new_privileges,
-			 "seccomp", build_seccomp(seccomp), "oomScoreAdj", score);
+	if (seccomp && json_object_set_new(object, "seccomp", build_seccomp(seccomp)) < 0) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
 }
 
 static json_t *build_plan(const struct container_config *config,
@@ -189,19 +194,30 @@ static json_t *build_plan(const struct container_config *config,
 			 build_process(&config->process, &config->seccomp));
 }
 
-int container_config_guest_plan(const struct container_config *config,
-				const uint8_t entropy[CONTAINER_ENTROPY_SIZE], char **ret,
-				struct error *err)
+/* Takes @plan (NULL: no memory). */
+static int make_text(json_t *plan, const char *file, char **ret, struct error *err)
 {
-	json_t *plan = build_plan(config, entropy);
 	AUTO_FREE char *text = plan ? json_dumps(plan, JSON_COMPACT) : NULL;
 
 	json_decref(plan);
 	if (!text)
 		return error_set(err, ENOMEM, "describe the container to the guest");
 	if (strlen(text) > PROTOCOL_JSON_MAX)
-		return error_invalid(err, "%s: more than the %u bytes a guest takes",
-				     CONTAINER_CONFIG_NAME, PROTOCOL_JSON_MAX);
+		return error_invalid(err, "%s: more than the %u bytes a guest takes", file,
+				     PROTOCOL_JSON_MAX);
 	*ret = pointer_take(text);
 	return 0;
+}
+
+int container_config_guest_plan(const struct container_config *config,
+				const uint8_t entropy[CONTAINER_ENTROPY_SIZE], char **ret,
+				struct error *err)
+{
+	return make_text(build_plan(config, entropy), CONTAINER_CONFIG_NAME, ret, err);
+}
+
+int container_process_guest_plan(const struct container_process *process, char **ret,
+				 struct error *err)
+{
+	return make_text(build_process(process, NULL), "process", ret, err);
 }

@@ -18,3 +18,10 @@
 int container_config_guest_plan(const struct container_config *config,
 				const uint8_t entropy[CONTAINER_ENTROPY_SIZE], char **ret,
 				struct error *err);
+
+/*
+ * The "process" object for @process alone, as an "exec" message has it: without a filter, since the
+ * container's applies. As above.
+ */
+int container_process_guest_plan(const struct container_process *process, char **ret,
+				 struct error *err);

@@ -3,7 +3,9 @@
  * control_socket.h - how the command line talks to the monitor of a container that exists
  *
  * A SOCK_SEQPACKET Unix socket in the container's state directory; one request, one reply, one
- * connection each.
+ * connection each. CONTROL_EXEC alone is a conversation: a first reply says whether the process
+ * started; then the client may send CONTROL_SIGNAL and CONTROL_RESIZE about it, which have no reply,
+ * until a second reply tells its exit code. A client that goes away before ends the process.
  *
  * Trust: whoever can open the state directory is the host's administrator; messages of a wrong
  *        size are dropped all the same.
@@ -17,11 +19,20 @@
 #include "vmm/event/event_loop.h"
 
 #define CONTROL_SOCKET_NAME "control.sock"
-#define CONTROL_CLIENTS_MAX 8
+#define CONTROL_CLIENTS_MAX 264 /* as many as there can be processes, and some */
+#define CONTROL_FDS_MAX 4
 
 enum control_verb {
-	CONTROL_START = 1, /* let the workload go; answered when it was executed */
-	CONTROL_SIGNAL,	   /* value: signal number */
+	CONTROL_START = 1,  /* let the workload go; answered when it was executed */
+	CONTROL_SIGNAL,	    /* value: signal number */
+	CONTROL_SIGNAL_ALL, /* the same, for every process of the container */
+	/*
+	 * Run a process. value: the client's pid; descriptors: a file with the process object as
+	 * guest-init/protocol.h has it, then the terminal, or standard input, output and error.
+	 */
+	CONTROL_EXEC,
+	CONTROL_RESIZE,	   /* value: rows << 16 | columns */
+	CONTROL_PROCESSES, /* the reply's text: pids of the clients of CONTROL_EXEC, in decimal */
 };
 
 struct control_request {
@@ -30,8 +41,8 @@ struct control_request {
 };
 
 struct control_reply {
-	int32_t code; /* 0, or an errno value */
-	char text[1024];
+	int32_t code; /* 0, or an errno value; the second one of CONTROL_EXEC: the exit code */
+	char text[2048];
 };
 
 struct control_client;
@@ -43,11 +54,15 @@ struct control_server {
 		struct control_server *server;
 		struct event_source source;
 		bool has_asked;
+		void *owner; /* set by on_request: whose conversation this is; it may go on */
+		/* Of the first request. What on_request leaves is closed after it. */
+		int fds[CONTROL_FDS_MAX];
+		unsigned int nr_fds;
 	} clients[CONTROL_CLIENTS_MAX];
 	/* Answer, now or later, with control_reply(). */
 	void (*on_request)(void *context, struct control_client *client,
 			   const struct control_request *request);
-	/* @client is gone before its answer: forget it. */
+	/* @client is gone before its (last) answer: forget it. */
 	void (*on_gone)(void *context, struct control_client *client);
 	void *context;
 };
@@ -67,8 +82,28 @@ void control_server_fini(struct control_server *server);
 /* Answer @client and end its connection. */
 void control_reply(struct control_client *client, int code, const char *text);
 
+/* Answer @client and go on. */
+void control_notify(struct control_client *client, int code, const char *text);
+
 /*
- * The other side: send one request to the container behind @state_fd and wait for the answer, at
+ * The other side: connect to the container behind @state_fd. Returns the connection, which is the
+ * caller's, -ESRCH when no monitor is there, or -ETIMEDOUT after @timeout_ms (-1: for ever).
+ */
+int control_connect(int state_fd, int timeout_ms, struct error *err);
+
+/* Send a request with @nr_fds descriptors, which stay the caller's. */
+int control_send(int connection_fd, enum control_verb verb, uint32_t value, const int *fds,
+		 unsigned int nr_fds, struct error *err);
+
+/*
+ * Wait for a reply. Returns 0 and fills *@ret, -ETIMEDOUT, or -ESRCH when the connection ended
+ * without one.
+ */
+int control_receive(int connection_fd, struct control_reply *ret, int timeout_ms,
+		    struct error *err);
+
+/*
+ * All of it: send one request to the container behind @state_fd and wait for the answer, at
  * most @timeout_ms (-1: for ever). Returns 0, -ESRCH when no monitor is there, -ETIMEDOUT, or what
  * the monitor answered, with its text in @err.
  */

@@ -4,36 +4,43 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MESSAGE_HEADER_SIZE sizeof(uint32_t)
-#define SMALL_MESSAGE_MAX 512
+
+struct guest_message {
+	struct guest_message *next;
+	size_t size; /* header included */
+	size_t sent;
+	char *bytes; /* heap */
+};
+
+static void drop_first(struct guest_channel *channel)
+{
+	struct guest_message *message = channel->first;
+
+	channel->nr_queued--;
+	channel->queued -= message->size;
+	channel->first = message->next;
+	if (!channel->first)
+		channel->end = &channel->first;
+	free(message->bytes);
+	free(message);
+}
 
 /* Send as much as the guest has room for; on_writable() brings us back. */
 static void flush(struct guest_channel *channel)
 {
-	size_t n;
+	while (channel->connection && channel->first) {
+		struct guest_message *message = channel->first;
 
-	if (!channel->connection)
-		return;
-	while (channel->large_sent < channel->large_len + MESSAGE_HEADER_SIZE) {
-		size_t sent = channel->large_sent;
-
-		if (sent < MESSAGE_HEADER_SIZE)
-			n = vsock_write(channel->connection,
-					(const uint8_t *)&channel->large_header + sent,
-					MESSAGE_HEADER_SIZE - sent);
-		else
-			n = vsock_write(channel->connection,
-					channel->large + sent - MESSAGE_HEADER_SIZE,
-					channel->large_len + MESSAGE_HEADER_SIZE - sent);
-		if (n == 0)
+		message->sent += vsock_write(channel->connection, message->bytes + message->sent,
+					     message->size - message->sent);
+		if (message->sent < message->size)
 			return;
-		channel->large_sent += n;
+		drop_first(channel);
 	}
-	n = vsock_write(channel->connection, channel->pending, channel->pending_len);
-	channel->pending_len -= n;
-	memmove(channel->pending, channel->pending + n, channel->pending_len);
 }
 
 /*
@@ -95,8 +102,14 @@ void guest_channel_init(struct guest_channel *channel,
 		.on_frame = on_frame,
 		.on_closed = on_channel_closed,
 		.context = context,
-		.large_sent = MESSAGE_HEADER_SIZE, /* nothing to send */
 	};
+	channel->end = &channel->first;
+}
+
+void guest_channel_fini(struct guest_channel *channel)
+{
+	while (channel->first)
+		drop_first(channel);
 }
 
 void guest_channel_connect(struct guest_channel *channel, struct vsock_connection *connection)
@@ -105,36 +118,50 @@ void guest_channel_connect(struct guest_channel *channel, struct vsock_connectio
 	vsock_set_context(connection, &channel->handler);
 }
 
-void guest_channel_send_large(struct guest_channel *channel, const char *json, size_t len)
+/* Takes @bytes (heap), on failure too. */
+static int enqueue(struct guest_channel *channel, char *bytes, size_t size)
 {
-	channel->large = json;
-	channel->large_len = len;
-	channel->large_header = (uint32_t)len;
-	channel->large_sent = 0;
-	flush(channel);
-}
+	struct guest_message *message = malloc(sizeof(*message));
 
-static void append(struct guest_channel *channel, const void *data, size_t len)
-{
-	memcpy(channel->pending + channel->pending_len, data, len);
-	channel->pending_len += len;
+	if (!message) {
+		free(bytes);
+		return -ENOMEM;
+	}
+	*message = (struct guest_message){ .size = size, .bytes = bytes };
+	if (channel->nr_queued == GUEST_CHANNEL_MESSAGES_MAX ||
+	    channel->queued + size > GUEST_CHANNEL_QUEUE_MAX) {
+		free(bytes);
+		free(message);
+		return -ENOBUFS;
+	}
+	channel->nr_queued++;
+	channel->queued += size;
+	*channel->end = message;
+	channel->end = &message->next;
+	flush(channel);
+	return 0;
 }
 
 int guest_channel_send(struct guest_channel *channel, const char *format, ...)
 {
-	char message[SMALL_MESSAGE_MAX];
+	uint32_t header = 0;
+	char *bytes = NULL;
+	size_t size = 0;
+	FILE *stream = open_memstream(&bytes, &size);
 	va_list args;
-	int len;
+	bool is_complete;
 
+	if (!stream)
+		return -ENOMEM;
 	va_start(args, format);
-	len = vsnprintf(message, sizeof(message), format, args);
+	is_complete = fwrite(&header, sizeof(header), 1, stream) == 1 &&
+		      vfprintf(stream, format, args) >= 0;
 	va_end(args);
-	if (len < 0 || (size_t)len >= sizeof(message))
-		return -EMSGSIZE;
-	if (GUEST_CHANNEL_PENDING_MAX - channel->pending_len < MESSAGE_HEADER_SIZE + (size_t)len)
-		return -ENOBUFS;
-	append(channel, &(uint32_t){ (uint32_t)len }, MESSAGE_HEADER_SIZE);
-	append(channel, message, (size_t)len);
-	flush(channel);
-	return 0;
+	if (fclose(stream) || !is_complete) {
+		free(bytes);
+		return -ENOMEM;
+	}
+	header = (uint32_t)(size - MESSAGE_HEADER_SIZE);
+	memcpy(bytes, &header, sizeof(header));
+	return enqueue(channel, bytes, size);
 }

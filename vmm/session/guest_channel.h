@@ -15,7 +15,11 @@
 #include "vmm/session/stream_handler.h"
 #include "vmm/virtio/vsock.h"
 
-#define GUEST_CHANNEL_PENDING_MAX 8192
+/* What waits for a guest that does not read: messages, and bytes of them. */
+#define GUEST_CHANNEL_MESSAGES_MAX 512u
+#define GUEST_CHANNEL_QUEUE_MAX ((size_t)2 * PROTOCOL_JSON_MAX)
+
+struct guest_message; /* one that waits to be sent */
 
 struct guest_channel {
 	struct stream_handler handler;
@@ -23,12 +27,9 @@ struct guest_channel {
 	struct protocol_frame frame; /* being received */
 	size_t frame_len;
 
-	const char *large; /* a message sent straight from its owner's memory */
-	size_t large_len;
-	uint32_t large_header;			 /* its length, as sent before it */
-	size_t large_sent;			 /* header included */
-	char pending[GUEST_CHANNEL_PENDING_MAX]; /* small messages, after the large one */
-	size_t pending_len;
+	struct guest_message *first, **end; /* in order */
+	unsigned int nr_queued;
+	size_t queued; /* bytes of them */
 
 	void (*on_frame)(void *context, const struct protocol_frame *frame);
 	void (*on_closed)(void *context);
@@ -39,15 +40,15 @@ void guest_channel_init(struct guest_channel *channel,
 			void (*on_frame)(void *context, const struct protocol_frame *frame),
 			void (*on_channel_closed)(void *context), void *context);
 
+/* Forget what was not sent. Accepts a zeroed struct. */
+void guest_channel_fini(struct guest_channel *channel);
+
 /* guest-init connected. */
 void guest_channel_connect(struct guest_channel *channel, struct vsock_connection *connection);
 
-/* Send @json of @len bytes; both stay in place until it is sent. One at a time. */
-void guest_channel_send_large(struct guest_channel *channel, const char *json, size_t len);
-
 /*
- * Send a small JSON message, printf-style. Returns 0, or -ENOBUFS when the guest leaves too many
- * messages unread.
+ * Send a JSON message, printf-style. Returns 0, -ENOBUFS when the guest leaves too many messages
+ * unread, or -ENOMEM.
  */
 int guest_channel_send(struct guest_channel *channel, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -10,6 +10,14 @@ static void watch(struct relay *relay, bool wants_output);
 static void end_from_guest(struct relay *relay)
 {
 	relay->is_from_guest = false;
+	relay->is_flushing = false;
+	if (relay->on_done)
+		relay->on_done(relay->context);
+}
+
+static void end_flush(struct relay *relay)
+{
+	relay->is_flushing = false;
 	if (relay->on_done)
 		relay->on_done(relay->context);
 }
@@ -45,6 +53,8 @@ static bool pump_from_guest(struct relay *relay)
 	}
 	if (relay->is_finishing || vsock_is_ended(relay->connection))
 		end_from_guest(relay);
+	else if (relay->is_flushing)
+		end_flush(relay);
 	return false;
 }
 
@@ -159,7 +169,24 @@ void relay_finish(struct relay *relay)
 		end_from_guest(relay);
 }
 
+void relay_flush(struct relay *relay)
+{
+	relay->is_flushing = relay->is_from_guest;
+	if (!relay->is_from_guest)
+		return;
+	if (relay->connection)
+		pump(relay);
+	else
+		end_from_guest(relay); /* the guest never made it */
+}
+
 void relay_fini(struct relay *relay)
 {
+	if (relay->connection)
+		vsock_close(relay->connection);
+	relay->connection = NULL;
+	relay->is_from_guest = false;
+	relay->is_to_guest = false;
+	relay->is_flushing = false;
 	host_stream_close(&relay->host);
 }

@@ -22,9 +22,11 @@ struct relay {
 	struct host_stream host;
 	bool is_from_guest; /* guest -> host is carried, until the guest's end */
 	bool is_finishing;  /* the guest's end is where its bytes in the connection end */
+	bool is_flushing;   /* the bytes in the connection are waited for; more may follow */
 	bool is_to_guest;   /* host -> guest is carried, until the host's end */
 	bool is_held;	    /* nothing is read from the host yet */
-	void (*on_done)(void *context); /* the guest's bytes are all written, or cannot be */
+	/* The guest's bytes are all written, or cannot be; or those that were waited for are. */
+	void (*on_done)(void *context);
 	void *context;
 };
 
@@ -45,4 +47,11 @@ void relay_release(struct relay *relay);
  */
 void relay_finish(struct relay *relay);
 
+/*
+ * What the connection holds is what the process wrote before it ended; others may write more.
+ * @on_done comes when that is written. Lock held.
+ */
+void relay_flush(struct relay *relay);
+
+/* Close both ends, if they are open. Lock held while there is a connection. */
 void relay_fini(struct relay *relay);

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <string.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -36,25 +36,35 @@ static void fail(struct session *session, int code, const char *text)
 	event_loop_stop(session->loop);
 }
 
-/* The workload has ended: go as soon as the host has taken all of its output. */
-static void stop_when_drained(void *context)
+/* The streams of the container's first process. */
+static struct relay *first_relays(struct session *session)
 {
-	struct session *session = context;
+	return session->processes[0].relays;
+}
 
+void session_stop_when_drained(struct session *session)
+{
 	if (session->state != SESSION_EXITED)
 		return;
-	for (unsigned int i = 0; i < PROTOCOL_NR_STREAMS; i++)
-		if (session->relays[i].is_from_guest)
+	for (unsigned int i = 0; i < PROTOCOL_PROCESSES_MAX; i++) {
+		const struct session_process *process = &session->processes[i];
+
+		if (process->state != SESSION_PROCESS_FREE &&
+		    (process->client || session_process_is_draining(process)))
 			return;
+	}
 	event_loop_stop(session->loop);
 }
 
+/* The workload has ended: go as soon as the host has taken all of its output. */
 static void enter_exited(struct session *session)
 {
-	session->state = SESSION_EXITED;
 	for (unsigned int i = 0; i < PROTOCOL_NR_STREAMS; i++)
-		relay_finish(&session->relays[i]);
-	stop_when_drained(session);
+		relay_finish(&first_relays(session)[i]);
+	for (unsigned int i = 1; i < PROTOCOL_PROCESSES_MAX; i++)
+		session_process_on_guest_end(&session->processes[i], SESSION_EXIT_CRASHED);
+	session->state = SESSION_EXITED;
+	session_stop_when_drained(session);
 }
 
 void session_guest_ended(struct session *session, const char *text)
@@ -78,8 +88,8 @@ static void on_hello(struct session *session, const struct protocol_frame *frame
 		return;
 	}
 	session->state = SESSION_CREATING;
-	guest_channel_send_large(&session->channel, session->config.guest_plan,
-				 strlen(session->config.guest_plan));
+	if (guest_channel_send(&session->channel, "%s", session->config.guest_plan) < 0)
+		fail(session, ENOMEM, "no memory to describe the container to the guest");
 }
 
 static void on_error(struct session *session, const struct protocol_frame *frame)
@@ -118,11 +128,21 @@ static bool is_expected(const struct session *session, uint32_t type)
 	}
 }
 
+/* Other processes than the first are there while it is. */
+static bool is_expected_of(const struct session *session, uint32_t process)
+{
+	return process < PROTOCOL_PROCESSES_MAX && session->state >= SESSION_CREATED &&
+	       session->state != SESSION_EXITED;
+}
+
 static void on_frame(void *context, const struct protocol_frame *frame)
 {
 	struct session *session = context;
 
 	if (session->has_failed)
+		return;
+	if (frame->process != 0 && is_expected_of(session, frame->process) &&
+	    session_process_on_frame(&session->processes[frame->process], frame))
 		return;
 	if (frame->process != 0 || !is_expected(session, frame->type)) {
 		fail(session, EPROTO, "guest-init sent a message that does not belong here");
@@ -159,6 +179,7 @@ static void on_channel_closed(void *context)
 static bool on_connect(void *context, struct vsock_connection *connection, uint32_t port)
 {
 	struct session *session = context;
+	uint32_t index = port - PROTOCOL_PORT_STREAMS;
 
 	if (port == PROTOCOL_PORT_CONTROL) {
 		if (session->channel.connection || session->state != SESSION_BOOTING)
@@ -166,17 +187,11 @@ static bool on_connect(void *context, struct vsock_connection *connection, uint3
 		guest_channel_connect(&session->channel, connection);
 		return true;
 	}
-	for (unsigned int i = 0; i < PROTOCOL_NR_STREAMS; i++) {
-		struct relay *relay = &session->relays[i];
-
-		if (port != protocol_stream_port(0, (enum protocol_stream)i))
-			continue;
-		if (relay->connection || relay->host.fd < 0)
-			return false;
-		relay_connect(relay, connection);
-		return true;
-	}
-	return false;
+	if (index >= PROTOCOL_PROCESSES_MAX * PROTOCOL_NR_STREAMS)
+		return false;
+	return session_process_connect(&session->processes[index / PROTOCOL_NR_STREAMS],
+				       (enum protocol_stream)(index % PROTOCOL_NR_STREAMS),
+				       connection);
 }
 
 static void on_readable(void *context)
@@ -209,10 +224,13 @@ const struct vsock_service session_vsock_service = {
 
 /* --- requests of the command line, signals ------------------------------------------------- */
 
-static int send_signal(struct session *session, uint32_t signal_number)
+#define FIRST_PROCESS 0
+#define ALL_PROCESSES (-1)
+
+static int send_signal(struct session *session, int process, uint32_t signal_number)
 {
 	return guest_channel_send(&session->channel,
-				  "{\"type\":\"signal\",\"process\":0,\"signal\":%u}",
+				  "{\"type\":\"signal\",\"process\":%d,\"signal\":%u}", process,
 				  signal_number);
 }
 
@@ -232,7 +250,61 @@ static void start(struct session *session, struct control_client *client)
 	}
 	session->state = SESSION_STARTING;
 	session->start_client = client;
-	relay_release(&session->relays[PROTOCOL_STDIN]);
+	relay_release(&first_relays(session)[PROTOCOL_STDIN]);
+}
+
+static void signal_processes(struct session *session, struct control_client *client, int process,
+			     uint32_t signal_number)
+{
+	if (session->state < SESSION_CREATED || session->state == SESSION_EXITED)
+		control_reply(client, ESRCH, "container not running");
+	else if (signal_number == 0 || signal_number > (uint32_t)SIGRTMAX)
+		control_reply(client, EINVAL, "unknown signal");
+	else if (send_signal(session, process, signal_number) < 0)
+		control_reply(client, EBUSY, "the guest does not take messages");
+	else
+		control_reply(client, 0, "");
+}
+
+static void list_processes(const struct session *session, struct control_client *client)
+{
+	struct control_reply reply = { 0 };
+	size_t len = 0;
+
+	for (unsigned int i = 1; i < PROTOCOL_PROCESSES_MAX; i++) {
+		const struct session_process *process = &session->processes[i];
+
+		if (process->state == SESSION_PROCESS_RUNNING && process->client &&
+		    len < sizeof(reply.text))
+			len += (size_t)snprintf(reply.text + len, sizeof(reply.text) - len, "%d ",
+						(int)process->host_pid);
+	}
+	control_reply(client, 0, reply.text);
+}
+
+static void dispatch_request(struct session *session, struct control_client *client,
+			     const struct control_request *request)
+{
+	switch (request->verb) {
+	case CONTROL_START:
+		start(session, client);
+		break;
+	case CONTROL_SIGNAL:
+		signal_processes(session, client, FIRST_PROCESS, request->value);
+		break;
+	case CONTROL_SIGNAL_ALL:
+		signal_processes(session, client, ALL_PROCESSES, request->value);
+		break;
+	case CONTROL_EXEC:
+		session_process_exec(session, client, request);
+		break;
+	case CONTROL_PROCESSES:
+		list_processes(session, client);
+		break;
+	default:
+		control_reply(client, EINVAL, "unknown request");
+		break;
+	}
 }
 
 static void on_request(void *context, struct control_client *client,
@@ -241,24 +313,10 @@ static void on_request(void *context, struct control_client *client,
 	struct session *session = context;
 
 	vsock_lock(session->vsock);
-	switch (request->verb) {
-	case CONTROL_START:
-		start(session, client);
-		break;
-	case CONTROL_SIGNAL:
-		if (session->state < SESSION_CREATED || session->state == SESSION_EXITED)
-			control_reply(client, ESRCH, "container not running");
-		else if (request->value == 0 || request->value > (uint32_t)SIGRTMAX)
-			control_reply(client, EINVAL, "unknown signal");
-		else if (send_signal(session, request->value) < 0)
-			control_reply(client, EBUSY, "the guest does not take messages");
-		else
-			control_reply(client, 0, "");
-		break;
-	default:
-		control_reply(client, EINVAL, "unknown request");
-		break;
-	}
+	if (client->owner)
+		session_process_on_request(client->owner, request);
+	else
+		dispatch_request(session, client, request);
 	vsock_unlock(session->vsock);
 }
 
@@ -269,13 +327,18 @@ static void on_client_gone(void *context, struct control_client *client)
 
 	if (session->start_client == client)
 		session->start_client = NULL;
+	if (!client->owner)
+		return;
+	vsock_lock(session->vsock);
+	session_process_on_client_gone(client->owner);
+	vsock_unlock(session->vsock);
 }
 
 static void send_window_size(struct session *session)
 {
 	struct winsize size;
 
-	if (ioctl(session->relays[PROTOCOL_TERMINAL].host.fd, TIOCGWINSZ, &size) < 0)
+	if (ioctl(first_relays(session)[PROTOCOL_TERMINAL].host.fd, TIOCGWINSZ, &size) < 0)
 		return;
 	(void)guest_channel_send(&session->channel,
 				 "{\"type\":\"resize\",\"process\":0,\"rows\":%u,\"columns\":%u}",
@@ -295,7 +358,7 @@ static void on_signal(void *context, uint32_t events)
 	if (info.ssi_signo == SIGWINCH && session->config.terminal_fd >= 0)
 		send_window_size(session);
 	else if (session->state >= SESSION_CREATED)
-		(void)send_signal(session, info.ssi_signo);
+		(void)send_signal(session, FIRST_PROCESS, info.ssi_signo);
 	vsock_unlock(session->vsock);
 }
 
@@ -328,37 +391,23 @@ static int watch_signals(struct session *session, struct error *err)
 
 /* --- set-up ---------------------------------------------------------------------------------- */
 
-static int add_relay(struct session *session, enum protocol_stream stream, int fd,
-		     struct error *err)
-{
-	bool is_from_guest = stream != PROTOCOL_STDIN;
-	bool is_to_guest = stream == PROTOCOL_STDIN || stream == PROTOCOL_TERMINAL;
-
-	if (fd < 0)
-		return 0;
-	return relay_init(&session->relays[stream], fd, is_from_guest, is_to_guest, session->vsock,
-			  session->loop, stop_when_drained, session, err);
-}
-
 int session_init(struct session *session, const struct session_config *config, struct vsock *vsock,
 		 struct event_loop *loop, struct error *err)
 {
-	int r = 0;
+	int stream_fds[PROTOCOL_NR_STREAMS] = { config->stdio_fds[0], config->stdio_fds[1],
+						config->stdio_fds[2], config->terminal_fd };
+	int r;
 
-	*session = (struct session){
-		.loop = loop, .vsock = vsock, .config = *config, .signals.fd = -1
-	};
-	for (unsigned int i = 0; i < PROTOCOL_NR_STREAMS; i++) {
-		session->relays[i].host.fd = -1;
-		session->relays[i].vsock = vsock;
-	}
+	/* Member by member: it is large, and was zeroed by whoever made it. */
+	session->state = SESSION_BOOTING;
+	session->loop = loop;
+	session->vsock = vsock;
+	session->config = *config;
+	session->signals.fd = -1;
 	guest_channel_init(&session->channel, on_frame, on_channel_closed, session);
-	for (unsigned int i = 0; i < 3 && !r; i++)
-		r = add_relay(session, (enum protocol_stream)i, config->stdio_fds[i], err);
+	r = session_process_init(&session->processes[0], session, 0, stream_fds, err);
 	/* Until `start` the bytes are the caller's, who may type at the same terminal. */
-	session->relays[PROTOCOL_STDIN].is_held = true;
-	if (!r)
-		r = add_relay(session, PROTOCOL_TERMINAL, config->terminal_fd, err);
+	first_relays(session)[PROTOCOL_STDIN].is_held = true;
 	if (!r)
 		r = watch_signals(session, err);
 	session->control.on_request = on_request;
@@ -378,6 +427,10 @@ void session_fini(struct session *session)
 	event_loop_remove(session->loop, &session->signals);
 	fd_close(&signal_fd);
 	control_server_fini(&session->control);
-	for (unsigned int i = 0; i < PROTOCOL_NR_STREAMS; i++)
-		relay_fini(&session->relays[i]);
+	vsock_lock(session->vsock);
+	for (unsigned int i = 0; i < PROTOCOL_PROCESSES_MAX; i++)
+		if (session->processes[i].state != SESSION_PROCESS_FREE)
+			session_process_fini(&session->processes[i]);
+	vsock_unlock(session->vsock);
+	guest_channel_fini(&session->channel);
 }

@@ -10,7 +10,8 @@
  *   RUNNING    the workload runs                  EXITED
  *   EXITED     the guest reported the end         output is drained, the loop stops
  *
- * The guest's end (a reset, a lost control connection) ends the session in every state.
+ * The guest's end (a reset, a lost control connection) ends the session in every state. That is the
+ * life of process 0; other processes come and go from CREATED to RUNNING (session_process.h).
  *
  * Thread: the event loop's.
  * Trust:  the guest may send any frame in any state; one that does not fit ends the session.
@@ -25,7 +26,7 @@
 #include "vmm/event/event_loop.h"
 #include "vmm/session/control_socket.h"
 #include "vmm/session/guest_channel.h"
-#include "vmm/session/relay.h"
+#include "vmm/session/session_process.h"
 
 struct session_config {
 	const char *guest_plan; /* the "create" message, stays in place */
@@ -54,7 +55,8 @@ struct session {
 	struct vsock *vsock;
 	struct session_config config;
 	struct guest_channel channel;
-	struct relay relays[PROTOCOL_NR_STREAMS];
+	struct session_process processes[PROTOCOL_PROCESSES_MAX];
+	uint32_t last_number; /* given to a process */
 	struct control_server control;
 	struct control_client *start_client; /* waits for STARTED */
 	struct event_source signals;
@@ -67,12 +69,15 @@ struct session {
 extern const struct vsock_service session_vsock_service; /* its context is the session */
 
 /*
- * Take the streams of @config and serve the control socket. @vsock was made with
+ * Take the streams of @config and serve the control socket. @session is zeroed; @vsock was made with
  * session_vsock_service and this session, and is live only once the guest runs.
  */
 int session_init(struct session *session, const struct session_config *config, struct vsock *vsock,
 		 struct event_loop *loop, struct error *err);
 void session_fini(struct session *session);
+
+/* End the loop if the session is over and the host has taken all output. */
+void session_stop_when_drained(struct session *session);
 
 /*
  * The VM is over without a word from guest-init; @text says why. Stops the loop when the host has

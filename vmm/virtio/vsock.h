@@ -21,7 +21,7 @@
 #include "vmm/virtio/virtio_device.h"
 
 #define VSOCK_GUEST_CID 3
-#define VSOCK_MAX_CONNECTIONS 64
+#define VSOCK_MAX_CONNECTIONS 256
 #define VSOCK_BUFFER_SIZE ((size_t)128 * 1024) /* bytes */
 
 struct vsock_connection;

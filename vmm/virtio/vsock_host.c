@@ -42,7 +42,7 @@ void vsock_host_fini(struct vsock_host *host)
 static struct vsock_connection *find_connection(struct vsock_host *host, uint32_t guest_port,
 						uint32_t host_port)
 {
-	for (unsigned int i = 0; i < VSOCK_MAX_CONNECTIONS; i++) {
+	for (unsigned int i = 0; i < host->nr_slots; i++) {
 		struct vsock_connection *connection = &host->connections[i];
 
 		if (connection->state == VSOCK_CONNECTION_OPEN &&
@@ -52,17 +52,29 @@ static struct vsock_connection *find_connection(struct vsock_host *host, uint32_
 	return NULL;
 }
 
+/* The lowest free slot, so that the loops over all of them stay short. */
 static struct vsock_connection *find_free_slot(struct vsock_host *host)
 {
-	for (unsigned int i = 0; i < VSOCK_MAX_CONNECTIONS; i++)
-		if (host->connections[i].state == VSOCK_CONNECTION_FREE)
-			return &host->connections[i];
+	for (unsigned int i = 0; i < VSOCK_MAX_CONNECTIONS; i++) {
+		if (host->connections[i].state != VSOCK_CONNECTION_FREE)
+			continue;
+		if (i >= host->nr_slots)
+			host->nr_slots = i + 1;
+		return &host->connections[i];
+	}
 	return NULL;
+}
+
+static void trim_slots(struct vsock_host *host)
+{
+	while (host->nr_slots &&
+	       host->connections[host->nr_slots - 1].state == VSOCK_CONNECTION_FREE)
+		host->nr_slots--;
 }
 
 void vsock_host_lose_all(struct vsock_host *host)
 {
-	for (unsigned int i = 0; i < VSOCK_MAX_CONNECTIONS; i++)
+	for (unsigned int i = 0; i < host->nr_slots; i++)
 		if (host->connections[i].state == VSOCK_CONNECTION_OPEN)
 			vsock_connection_lose(&host->connections[i]);
 	host->nr_resets = 0;
@@ -122,7 +134,7 @@ void vsock_host_call_service(struct vsock_host *host)
 {
 	const struct vsock_service *service = host->service;
 
-	for (unsigned int i = 0; i < VSOCK_MAX_CONNECTIONS; i++) {
+	for (unsigned int i = 0; i < host->nr_slots; i++) {
 		struct vsock_connection *connection = &host->connections[i];
 
 		/* Each callback may close any connection, so the state is looked at anew. */
@@ -139,11 +151,12 @@ void vsock_host_call_service(struct vsock_host *host)
 			service->on_closed(connection->context);
 		}
 	}
+	trim_slots(host);
 }
 
 bool vsock_host_is_call_due(const struct vsock_host *host)
 {
-	for (unsigned int i = 0; i < VSOCK_MAX_CONNECTIONS; i++) {
+	for (unsigned int i = 0; i < host->nr_slots; i++) {
 		const struct vsock_connection *connection = &host->connections[i];
 
 		if (connection->is_news || vsock_connection_has_room_again(connection) ||
@@ -242,8 +255,8 @@ void vsock_host_receive(struct vsock_host *host, const struct virtqueue_chain *c
 /* The index of the next connection, in turn, that has a packet; the table's size if none has. */
 static unsigned int find_sender(const struct vsock_host *host)
 {
-	for (unsigned int i = 0; i < VSOCK_MAX_CONNECTIONS; i++) {
-		unsigned int index = (host->next_sender + i) % VSOCK_MAX_CONNECTIONS;
+	for (unsigned int i = 0; i < host->nr_slots; i++) {
+		unsigned int index = (host->next_sender + i) % host->nr_slots;
 
 		if (vsock_connection_has_packet(&host->connections[index]))
 			return index;

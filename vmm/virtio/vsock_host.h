@@ -30,7 +30,8 @@ struct vsock_host {
 	void *service_context;
 	uint8_t *memory; /* of all buffers of all connections */
 	struct vsock_connection connections[VSOCK_MAX_CONNECTIONS];
-	unsigned int next_sender;		      /* whose turn it is, index modulo the above */
+	unsigned int nr_slots;	  /* no slot from here on was used since the last was free */
+	unsigned int next_sender; /* whose turn it is, index modulo the above */
 	struct vsock_header resets[VSOCK_RESETS_MAX]; /* RSTs owed outside any connection */
 	unsigned int nr_resets;
 };
