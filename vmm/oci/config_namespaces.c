@@ -40,6 +40,13 @@ static int parse_namespace(const struct json_field *field, struct container_conf
 		return 0;
 	if (index == NAMESPACE_NETWORK)
 		return json_field_copy_string(&path, &config->netns_path, err);
+	if (index == NAMESPACE_UTS)
+		return json_field_copy_string(&path, &config->utsns_path, err);
+	/* Pods name their sandbox's, always; what containers of a pod share by it is rare. */
+	if (index == NAMESPACE_IPC)
+		return config_warn(notes, &path, err,
+				   "virtual machines cannot share an ipc namespace: the container "
+				   "has its own");
 	return config_refuse_because(notes, &path, err,
 				     "joining an existing %s namespace is not supported",
 				     namespace_names[index]);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -229,6 +230,34 @@ static int check_host_files(struct container_config *config, struct error *err)
 	return r;
 }
 
+/*
+ * A UTS namespace that exists cannot be joined by a virtual machine, but its host name can be
+ * given to one: the containers of a pod have their sandbox's.
+ */
+static int take_host_name(struct container_config *config, struct error *err)
+{
+	AUTO_CLOSE int own = -1, other = -1;
+	char name[HOST_NAME_SIZE_MAX + 1] = "";
+	int r = 0;
+
+	if (!config->utsns_path || config->hostname)
+		return 0;
+	own = open("/proc/self/ns/uts", O_RDONLY | O_CLOEXEC);
+	other = open(config->utsns_path, O_RDONLY | O_CLOEXEC);
+	if (own < 0 || other < 0 || setns(other, CLONE_NEWUTS) < 0)
+		return error_set(err, errno, "%s: linux.namespaces: uts: '%s'",
+				 CONTAINER_CONFIG_NAME, config->utsns_path);
+	if (gethostname(name, sizeof(name)) < 0)
+		r = errno;
+	if (setns(own, CLONE_NEWUTS) < 0)
+		r = errno;
+	if (r)
+		return error_set(err, r, "%s: linux.namespaces: uts: '%s'", CONTAINER_CONFIG_NAME,
+				 config->utsns_path);
+	config->hostname = strdup(name);
+	return config->hostname ? 0 : error_set(err, ENOMEM, "hostname");
+}
+
 int container_config_load(int bundle_fd, const char *bundle_path, struct container_config **ret,
 			  struct error *err)
 {
@@ -243,6 +272,8 @@ int container_config_load(int bundle_fd, const char *bundle_path, struct contain
 		r = container_config_parse(text, size, bundle_path, &config, err);
 	if (!r)
 		r = check_host_files(config, err);
+	if (!r)
+		r = take_host_name(config, err);
 	if (r)
 		return r;
 	config->text = pointer_take(text);
@@ -310,6 +341,7 @@ void container_config_free(struct container_config *config)
 	free(config->oci_version);
 	free(config->rootfs);
 	free(config->netns_path);
+	free(config->utsns_path);
 	free(config->cgroups_path);
 	free(config->hostname);
 	free(config->domainname);

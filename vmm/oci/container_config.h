@@ -126,6 +126,7 @@ struct container_config {
 	char *rootfs; /* absolute path */
 	bool has_readonly_rootfs;
 	char *netns_path;      /* network namespace to join; NULL: a new one */
+	char *utsns_path;      /* UTS namespace to take the host name from; NULL: none */
 	char *cgroups_path;    /* as config.json says it; NULL: not given */
 	uint64_t memory_bytes; /* the VM's memory: whole MiB, MIN to MAX */
 	unsigned int nr_vcpus; /* 1 to CONTAINER_VCPUS_MAX */
@@ -137,7 +138,7 @@ struct container_config {
 
 	/* For the guest. */
 	struct container_process process;
-	char *hostname, *domainname;	/* NULL: not given */
+	char *hostname, *domainname;	/* NULL: not given; or that of utsns_path, by _load() */
 	unsigned int namespaces;	/* bit per enum container_namespace */
 	unsigned long root_propagation; /* MS_… bits; 0: not given */
 	struct container_device *devices;
