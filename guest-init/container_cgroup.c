@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
@@ -33,9 +34,21 @@ static int cgroup_make(int parent_fd, const char *name, struct failure *err)
 	return fd < 0 ? failure_set(err, errno, "control group: open \"%s\"", name) : fd;
 }
 
+/* What the kernel keeps free for itself, in bytes. */
+static uint64_t cgroup_kept_free(void)
+{
+	AUTO_CLOSE int fd = open("/proc/sys/vm/min_free_kbytes", O_RDONLY | O_CLOEXEC);
+	char text[24] = "";
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+		return 0;
+	return strtoull(text, NULL, 10) << 10;
+}
+
 /* Leave the guest itself the reserve. */
 static int cgroup_bound_memory(int dir_fd, struct failure *err)
 {
+	uint64_t reserve = CONTAINER_CGROUP_RESERVE + cgroup_kept_free();
 	struct sysinfo info;
 	uint64_t total;
 	char value[24];
@@ -43,9 +56,9 @@ static int cgroup_bound_memory(int dir_fd, struct failure *err)
 	if (sysinfo(&info))
 		return failure_set(err, errno, "control group: size of memory");
 	total = (uint64_t)info.totalram * info.mem_unit;
-	if (total <= CONTAINER_CGROUP_RESERVE)
+	if (total <= reserve)
 		return failure_invalid(err, "control group: %" PRIu64 " bytes are too few", total);
-	(void)snprintf(value, sizeof(value), "%" PRIu64, total - CONTAINER_CGROUP_RESERVE);
+	(void)snprintf(value, sizeof(value), "%" PRIu64, total - reserve);
 	return cgroup_write(dir_fd, "memory.max", value, err);
 }
 
