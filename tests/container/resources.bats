@@ -13,8 +13,9 @@ total_is()
 }
 
 @test "without limits: 256 MiB and one processor" {
-	output=$(container default '.linux.resources = {}' \
-		sh -c 'nproc; cd /sys/fs/cgroup; cat /proc/meminfo memory.max pids.max cpu.max' < /dev/null)
+	output=$(container default '.linux.resources = {}' sh -c '
+		nproc
+		cd /sys/fs/cgroup && cat /proc/meminfo memory.max pids.max cpu.max' < /dev/null)
 	total_is 230 256
 	has_line 1
 	has_line 'max 100000'
@@ -44,7 +45,7 @@ total_is()
 
 	# shellcheck disable=SC2016 # for the shell inside
 	output=$(container limited '
-		.linux.resources.memory = {limit: 33554432, reservation: 16777216, swap: 67108864} |
+		.linux.resources.memory = {limit: 33554432, reservation: 16777216, swap: -1} |
 		.linux.resources.cpu = {quota: 50000, period: 100000, burst: 10000, shares: 512} |
 		.linux.resources.pids = {limit: 40} |
 		.linux.resources.unified = {"memory.min": "1048576", "cgroup.max.depth": "3"}' sh -c '

@@ -79,8 +79,8 @@ int container_cgroup_create(struct container_cgroup *cgroup, const struct resour
 	return 0;
 }
 
-int container_cgroup_update(const struct container_cgroup *cgroup,
-			    const struct resource_plan *plan, struct failure *err)
+int container_cgroup_update(const struct container_cgroup *cgroup, const struct resource_plan *plan,
+			    struct failure *err)
 {
 	(void)cgroup;
 	(void)plan;

@@ -20,7 +20,7 @@
  *   kept free by the kernel                  0.9      2.1     44.0   (vm.min_free_kbytes)
  *
  * What is kept free is a twentieth of the memory, at most 44 MiB, in guests of 512 MiB and more,
- * which have transparent huge pages. Being generous costs the host nothing: it provides what is used.
+ * which have transparent huge pages. Being generous costs nothing: the host provides what is used.
  */
 #define OVERHEAD_FIXED (UINT64_C(32) << 20)
 #define OVERHEAD_SHIFT 5  /* one part in 32 */
