@@ -51,8 +51,10 @@ total_is()
 		.linux.resources.unified = {"memory.min": "1048576", "cgroup.max.depth": "3"}' sh -c '
 		cat /proc/meminfo /proc/self/cgroup
 		cd /sys/fs/cgroup
-		for file in memory.max memory.low memory.min cpu.max cpu.max.burst cpu.weight pids.max \
-			cgroup.max.depth cgroup.procs; do echo "$file: $(head -n 1 $file)"; done
+		for file in memory.max memory.low memory.min cpu.max cpu.max.burst cpu.weight \
+			pids.max cgroup.max.depth cgroup.procs; do
+			echo "$file: $(head -n 1 $file)"
+		done
 		grep -c "^cgroup /sys/fs/cgroup cgroup2 ro," /proc/mounts
 		echo 1 2> /dev/null > pids.max || echo read-only
 		dd if=/dev/zero of=/dev/null bs=40M count=1 2> /dev/null
@@ -98,9 +100,8 @@ total_is()
 		.process.capabilities[] += ["CAP_MKNOD", "CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE"]' sh -c '
 		cd /dev
 		try() { "$@" 2> error && echo "yes: $*" || { echo "no: $*"; sed "s/.*: //" error; }; }
-		writing() { : > "$1"; }
-		reading() { : < "$1"; }
-		both() { : <> "$1"; }
+		reading() { true < "$1"; }
+		both() { true <> "$1"; }
 		mknod allowed c 10 229 && mknod console c 5 1 && mknod disk b 8 0
 		try reading allowed
 		try both allowed
@@ -114,9 +115,9 @@ total_is()
 		cat /proc/self/cgroup
 		echo "+pids" > cgroup.subtree_control && echo 30 > sub/pids.max && cat sub/pids.max' \
 		< /dev/null)
+	echo "$output" # shown when something is amiss
 	[ "$(grep -A1 '^no: ' <<< "$output")" = "no: both allowed
 Operation not permitted
---
 no: reading console
 Operation not permitted
 no: reading disk
@@ -131,17 +132,25 @@ No such device or address" ]
 	has_line 30
 }
 
-@test "the monitor is answered while a container has no process, no processor and no device left" {
-	# shellcheck disable=SC2016 # for the shell inside
+@test "exec joins the group; a fork bomb keeps nobody from ending the container" {
 	bundle bomb '.linux.resources.pids = {limit: 60} |
 		.linux.resources.devices = [{allow: true, access: "rwm"}] |
 		.process.capabilities[] += ["CAP_MKNOD"]' sh -c '
-		mknod /dev/console c 5 1 && : > /dev/console && echo open
-		bomb() { bomb 2> /dev/null & while :; do bomb 2> /dev/null & done; }
-		bomb'
+		mknod /dev/console c 5 1 && true > /dev/console && echo open
+		sleep 1000'
 	create_bundle bomb < /dev/null > "$BATS_TEST_TMPDIR/output" 2>&1
 	bulkhead start bomb
 	wait_until 30 grep -qx open "$BATS_TEST_TMPDIR/output"
+	# shellcheck disable=SC2016 # for the shell inside
+	output=$(bulkhead exec bomb sh -c 'cat /proc/self/cgroup
+		grep -qx $$ /sys/fs/cgroup/cgroup.procs && echo inside
+		[ "$(readlink /proc/self/ns/cgroup)" = "$(readlink /proc/1/ns/cgroup)" ] && echo same')
+	has_line 0::/
+	has_line inside
+	has_line same
+	bulkhead exec --detach bomb sh -c '
+		bomb() { while :; do bomb 2> /dev/null & done; }
+		bomb' < /dev/null > /dev/null 2>&1
 	sleep 5
 	is_status bomb running
 	bulkhead kill bomb KILL

@@ -66,7 +66,9 @@ static int parse_rule(const struct json_field *field, struct device_rule *rule, 
 		r = json_field_get_int(&minor, DEVICE_RULE_ANY, UINT32_MAX, &rule->minor, err);
 	if (!r)
 		r = parse_access(&access, rule, err);
-	rule->type = *types[index] ? *types[index] : 'a';
+	if (!*types[index])
+		index = 0;
+	rule->type = *types[index];
 	return r;
 }
 
