@@ -56,14 +56,26 @@ static int container_open_terminal(struct pseudo_terminal *terminal, int root_fd
 	return r ? r : pseudo_terminal_bind_console(terminal, root_fd, err);
 }
 
+/*
+ * Also where config.json asks for no namespace of its own: the group of the container is the whole
+ * hierarchy that there is for it. The one it would share instead holds the limits around it.
+ */
+static int container_confine_cgroup(struct failure *err)
+{
+	return unshare(CLONE_NEWCGROUP) ? failure_set(err, errno, "create the cgroup namespace")
+					: 0;
+}
+
 static int container_build(struct container_state *state, const struct container_start *start,
 			   struct failure *err)
 {
 	const struct container_plan *plan = start->plan;
 	const struct plan_process *process = start->process;
 	struct container_mounts mounts;
-	int r = container_mounts_init(&mounts, &start->places, err);
+	int r = container_confine_cgroup(err);
 
+	if (!r)
+		r = container_mounts_init(&mounts, &start->places, err);
 	if (!r)
 		r = container_mounts_make(&mounts, plan, err);
 	if (!r)

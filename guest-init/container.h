@@ -24,6 +24,7 @@ struct container_start {
 	int container_fd;
 	int namespaces; /* CLONE_NEW…, without CLONE_NEWPID */
 
+	int cgroup_fd;	  /* the control group to be created in; -1: that of guest-init */
 	int stdio_fds[3]; /* standard input, output, error; unused with a terminal */
 	int report_fd;	  /* where struct container_report is written; closed by execve */
 	int gate_fd;	  /* a byte read from here lets the process exec, EOF ends it */

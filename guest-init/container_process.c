@@ -14,8 +14,8 @@
 
 #include "guest-init/scope.h"
 
-/* As fork(2), into the new namespaces @flags. */
-static pid_t process_clone(int flags, int *ret_pid_fd)
+/* As fork(2), into the new namespaces @flags and the control group @cgroup_fd, if any. */
+static pid_t process_clone(int flags, int cgroup_fd, int *ret_pid_fd)
 {
 	int pid_fd = -1;
 	struct clone_args args = {
@@ -23,8 +23,13 @@ static pid_t process_clone(int flags, int *ret_pid_fd)
 		.pidfd = (uint64_t)(uintptr_t)&pid_fd,
 		.exit_signal = SIGCHLD,
 	};
-	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	pid_t pid;
 
+	if (cgroup_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)(unsigned int)cgroup_fd;
+	}
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 	*ret_pid_fd = pid_fd;
 	return pid;
 }
@@ -66,7 +71,7 @@ static int process_clone_started(struct container_process *process, struct conta
 		return failure_set(err, errno, "create the pipes of a process");
 	start->report_fd = report[1];
 	start->gate_fd = gate[0];
-	process->pid = process_clone(namespaces, &process->pid_fd);
+	process->pid = process_clone(namespaces, start->cgroup_fd, &process->pid_fd);
 	if (!process->pid) {
 		/* A writer of its own would keep the process at a gate that guest-init has left. */
 		fd_close(&gate[1]);

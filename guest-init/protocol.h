@@ -45,6 +45,14 @@
  *   "devices": [{"path", "type": "c"|"b"|"p", "major", "minor", "mode", "uid", "gid"}]
  *   "sysctl": {"name": "value"}
  *   "maskedPaths", "readonlyPaths": [paths]
+ *   "resources": {
+ *      "controls": [{"file": name, "value": text, "field": path in config.json}]
+ *          files of the container's control group (version 2) to write, in order; an error names
+ *          the field
+ *      "devices": [{"allow": bool, "type": "a"|"b"|"c", "major", "minor": number or -1 for any,
+ *                   "access": BPF_DEVCG_ACC_… bits}]
+ *          of each kind of access the last rule for a device decides; without one it is denied
+ *   }
  *   "process": {
  *      "terminal": bool, "rows": R, "columns": C (0: not given),
  *      "args": [..], "env": [..], "cwd": path,

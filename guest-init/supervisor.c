@@ -12,11 +12,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "guest-init/container_cgroup.h"
 #include "guest-init/container_plan.h"
 #include "guest-init/control_channel.h"
 #include "guest-init/early.h"
 #include "guest-init/process_table.h"
 #include "guest-init/pseudo_terminal.h"
+#include "guest-init/resource_plan.h"
 #include "guest-init/scope.h"
 #include "guest-init/shared_tree.h"
 
@@ -52,6 +54,8 @@ struct supervisor {
 	int signal_fd;
 	struct control_channel channel;
 	struct container_plan plan; /* from CREATING on */
+	struct resource_plan resources;
+	struct container_cgroup cgroup;
 	struct process_table processes;
 	bool has_children;   /* when ENDING */
 	int64_t deadline_ms; /* when ENDING: not to wait for children any longer */
@@ -93,6 +97,7 @@ static int supervisor_spawn(struct supervisor *supervisor, uint32_t number,
 
 	if (!process)
 		return failure_set(err, EBUSY, "start process number %u", number);
+	start->cgroup_fd = supervisor->cgroup.dir_fd;
 	r = container_process_spawn(process, start, namespaces, supervisor->epoll_fd,
 				    supervisor_event_base(process), err);
 	if (r)
@@ -123,7 +128,9 @@ static int supervisor_on_create(struct supervisor *supervisor, json_t *message, 
 
 	if (supervisor->state != WAITING)
 		return failure_invalid(err, "a container exists already");
-	r = container_plan_init(&supervisor->plan, message, err);
+	r = resource_plan_init(&supervisor->resources, message, err);
+	if (!r)
+		r = container_plan_init(&supervisor->plan, message, err);
 	if (r)
 		return r;
 	supervisor->state = CREATING;
@@ -131,8 +138,12 @@ static int supervisor_on_create(struct supervisor *supervisor, json_t *message, 
 	if (!r)
 		r = shared_tree_mount(err);
 	if (!r)
+		r = container_cgroup_create(&supervisor->cgroup, &supervisor->resources, err);
+	/* The root of a cgroup namespace is the group of whoever makes it: the process itself. */
+	if (!r)
 		r = supervisor_spawn(supervisor, 0, &start,
-				     supervisor->plan.namespaces | CLONE_NEWNS, err);
+				     (supervisor->plan.namespaces | CLONE_NEWNS) & ~CLONE_NEWCGROUP,
+				     err);
 	return r ? r : supervisor_enter_pid_namespace(supervisor, err);
 }
 
@@ -155,7 +166,8 @@ static int supervisor_exec(struct supervisor *supervisor, const struct exec_plan
 	if (supervisor->state != CREATED && supervisor->state != RUNNING)
 		return failure_invalid(err, "the container is not running");
 	start.container_fd = first->pid_fd;
-	start.namespaces = (supervisor->plan.namespaces | CLONE_NEWNS) & ~CLONE_NEWPID;
+	start.namespaces =
+		(supervisor->plan.namespaces | CLONE_NEWNS | CLONE_NEWCGROUP) & ~CLONE_NEWPID;
 	return supervisor_spawn(supervisor, plan->number, &start, 0, err);
 }
 
@@ -267,6 +279,9 @@ static int supervisor_on_report(struct supervisor *supervisor, struct container_
 					supervisor_event_base(process), &reason);
 	if (!r && process->state == PROCESS_READY && !is_first)
 		r = container_process_let_go(process, &reason);
+	if (!r && process->state == PROCESS_READY && is_first)
+		r = container_cgroup_filter_devices(&supervisor->cgroup, &supervisor->resources,
+						    &reason);
 	if (r) {
 		process->is_reported = !is_first; /* an error is the last that is said of it */
 		return supervisor_send_error(supervisor, process->number, &reason);

@@ -41,6 +41,8 @@ echo '#include <gelf.h>' | gcc -E - >/dev/null 2>&1 ||
 # shellcheck disable=SC2012 # the names are Debian's own
 tarball=${LINUX_SOURCE:-$(ls /usr/src/linux-source-*.tar.xz 2>/dev/null | sort -V | tail -n 1)}
 [ -r "$tarball" ] || die "no kernel source: apt-get install $packages"
+# The build changes directory, and dpkg-query knows absolute paths only.
+tarball=$(realpath -s "$tarball")
 
 # The version of the package that owns the tarball; what no package owns is known by its content.
 source_version() {

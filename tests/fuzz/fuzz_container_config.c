@@ -22,7 +22,9 @@ static void check_bounds(const struct container_config *config)
 {
 	BUG_ON(config->rootfs[0] != '/');
 	BUG_ON(config->memory_bytes < CONTAINER_MEMORY_MIN ||
-	       config->memory_bytes > CONTAINER_MEMORY_MAX || config->memory_bytes % (1 << 20));
+	       config->memory_bytes >
+		       CONTAINER_MEMORY_MAX + container_memory_overhead(CONTAINER_MEMORY_MAX) ||
+	       config->memory_bytes % (1 << 20));
 	BUG_ON(config->nr_vcpus < 1 || config->nr_vcpus > CONTAINER_VCPUS_MAX);
 	BUG_ON(config->netns_path && config->netns_path[0] != '/');
 	BUG_ON(!config->process.args.count || config->process.cwd[0] != '/');

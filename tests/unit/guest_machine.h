@@ -3,8 +3,9 @@
  * guest_machine.h - guest-init from HELLO to EXITED, without a virtual machine
  *
  * The supervisor runs as PID 1 of a pid namespace, on a machine that is a tmpfs with busybox in
- * it. What the test defines itself is what only a guest has: vsock connections (here socket pairs)
- * and the virtio-fs mount (here a directory); the linker takes these instead of guest-init's.
+ * it. What the test defines itself is what only a guest has: vsock connections (here socket pairs),
+ * the virtio-fs mount (here a directory) and control groups (here none); the linker takes these
+ * instead of guest-init's.
  * Everything else is the real thing. Needs root and a static busybox.
  *
  * As tap.h, it belongs into the one source file of a test program.
@@ -25,6 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "guest-init/container_cgroup.h"
 #include "guest-init/early.h"
 #include "guest-init/host_connection.h"
 #include "guest-init/protocol.h"
@@ -64,6 +66,32 @@ int shared_tree_mount(struct failure *err)
 	if (mount(SHARED_TREE_PATH, SHARED_TREE_PATH, NULL, MS_BIND | MS_REC, NULL))
 		return failure_set(err, errno, "bind the tree");
 	return 0;
+}
+
+/* Control groups of the test's machine are not the test's: processes stay where they are. */
+int container_cgroup_create(struct container_cgroup *cgroup, const struct resource_plan *plan,
+			    struct failure *err)
+{
+	(void)plan;
+	(void)err;
+	cgroup->outer_fd = -1;
+	cgroup->dir_fd = -1;
+	return 0;
+}
+
+int container_cgroup_update(const struct container_cgroup *cgroup, const struct resource_plan *plan,
+			    struct failure *err)
+{
+	(void)cgroup;
+	(void)plan;
+	(void)err;
+	return 0;
+}
+
+int container_cgroup_filter_devices(const struct container_cgroup *cgroup,
+				    const struct resource_plan *plan, struct failure *err)
+{
+	return container_cgroup_update(cgroup, plan, err);
 }
 
 void shared_tree_unmount(void)

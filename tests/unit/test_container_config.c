@@ -269,17 +269,12 @@ static void test_memory(void)
 {
 	static const struct {
 		const char *limit;
-		uint64_t want;
-		size_t nr_warnings;
+		uint64_t want_mib;
 	} cases[] = {
-		{ "-1", CONTAINER_MEMORY_DEFAULT, 0 },
-		{ "0", CONTAINER_MEMORY_DEFAULT, 0 },
-		{ "null", CONTAINER_MEMORY_DEFAULT, 0 },
-		{ "1", CONTAINER_MEMORY_MIN, 1 },
-		{ "67108863", CONTAINER_MEMORY_MIN, 0 },
-		{ "67108864", CONTAINER_MEMORY_MIN, 0 },
-		{ "67108865", CONTAINER_MEMORY_MIN + (1 << 20), 0 },
-		{ "1099511627776", CONTAINER_MEMORY_MAX, 0 },
+		{ "-1", 256 },	      { "0", 256 },	      { "null", 256 },
+		{ "1", 64 },	      { "30000000", 64 },     { "67108863", 102 },
+		{ "67108864", 102 },  { "67108865", 103 },    { "268435456", 312 },
+		{ "805306368", 872 }, { "1073741824", 1136 }, { "1099511627776", 1081424 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -290,8 +285,9 @@ static void test_memory(void)
 			       "{'linux':{'resources':{'memory':{'limit':%s,'swap':-1}}}}",
 			       cases[i].limit);
 		config = parse(change);
-		ok(config && config->memory_bytes == cases[i].want);
-		is_int(config ? config->warnings.count : 99, cases[i].nr_warnings);
+		is_int(config ? config->memory_bytes >> 20 : 0, cases[i].want_mib);
+		ok(config && config->memory_bytes % (1 << 20) == 0);
+		is_int(config ? config->warnings.count : 99, 0);
 		container_config_free(config);
 	}
 }
@@ -301,19 +297,18 @@ static void test_cpus(void)
 	static const struct {
 		const char *cpu;
 		unsigned int want;
-		size_t nr_warnings;
 	} cases[] = {
-		{ "", 1, 0 },
-		{ "'quota':-1", 1, 0 },
-		{ "'quota':0,'period':50000", 1, 0 },
-		{ "'quota':50000,'period':100000", 1, 1 },
-		{ "'quota':100000", 1, 0 },
-		{ "'quota':100001", 2, 1 },
-		{ "'quota':400000,'period':100000", 4, 0 },
-		{ "'quota':3200000", 32, 0 },
-		{ "'quota':3300000", 32, 1 },
-		{ "'quota':4000000000000000000,'period':1000", 32, 1 },
-		{ "'shares':0,'realtimeRuntime':0,'cpus':'','idle':0", 1, 0 },
+		{ "", 1 },
+		{ "'quota':-1", 1 },
+		{ "'quota':0,'period':50000", 1 },
+		{ "'quota':50000,'period':100000", 1 },
+		{ "'quota':100000", 1 },
+		{ "'quota':100001", 2 },
+		{ "'quota':400000,'period':100000", 4 },
+		{ "'quota':3200000", 32 },
+		{ "'quota':3300000", 32 },
+		{ "'quota':4000000000000000000,'period':1000", 32 },
+		{ "'shares':0,'realtimeRuntime':0,'cpus':'','idle':0", 1 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -324,7 +319,7 @@ static void test_cpus(void)
 			       cases[i].cpu);
 		config = parse(change);
 		is_int(config ? config->nr_vcpus : 0, cases[i].want);
-		is_int(config ? config->warnings.count : 99, cases[i].nr_warnings);
+		is_int(config ? config->warnings.count : 99, 0);
 		container_config_free(config);
 	}
 }
@@ -336,10 +331,11 @@ static void test_limits_that_limit_nothing(void)
 		parse("{'hooks':{'prestart':[]},'linux':{'resources':{"
 		      "'devices':[{'allow':false,'access':'rwm'},"
 		      " {'allow':true,'type':'c','major':-1,'minor':3,'access':'rm'},"
-		      " {'allow':true,'type':'a'}],"
+		      " {'allow':true,'type':'a','access':'r'}],"
 		      "'memory':{'disableOOMKiller':false,'reservation':0,'kernel':-1},"
 		      "'pids':{'limit':-1},'blockIO':{'weight':0,'weightDevice':[]},"
-		      "'hugepageLimits':[],'unified':{},'rdma':{},'network':{'classID':0}}}}");
+		      "'hugepageLimits':[{'pageSize':'2MB','limit':0}],'unified':{},'rdma':{},"
+		      "'network':{'classID':0,'priorities':[]}}}}");
 
 	is_int(config ? config->warnings.count : 1, 0);
 	container_config_free(config);
@@ -377,8 +373,7 @@ static void test_engines_fail_on_named_fields_only(void)
 	struct container_config *config = NULL;
 
 	is_int(container_config_parse(text, strlen(text), "/b", &config, &err), -EINVAL);
-	is_str(err.text, "config.json: linux.resources.pids.limit is not supported; "
-			 "hooks.prestart is not supported");
+	is_str(err.text, "config.json: hooks.prestart is not supported");
 	ok(!config);
 }
 

@@ -9,6 +9,7 @@
 #include "guest-init/container_plan.h"
 #include "guest-init/failure.h"
 #include "guest-init/protocol.h"
+#include "guest-init/resource_plan.h"
 #include "tests/unit/malformed_configs.h"
 #include "tests/unit/tap.h"
 #include "vmm/base/checked_math.h"
@@ -46,8 +47,17 @@ static const char everything[] =
 	"'linux':{'namespaces':[{'type':'network','path':'/secret-netns'},{'type':'pid'},"
 	" {'type':'uts'},{'type':'ipc'},{'type':'mount'}],'cgroupsPath':'/secret-cgroup',"
 	" 'rootfsPropagation':'private','sysctl':{'kernel.x':'y'},'maskedPaths':['/m'],"
+	" 'resources':{'pids':{'limit':9},'devices':[{'allow':false,'type':'b','major':8,"
+	"  'access':'rw'}]},"
 	" 'readonlyPaths':['/r'],'devices':[{'path':'/dev/z','type':'c','major':1,'minor':5,"
 	"  'fileMode':384,'uid':6,'gid':7}]}}";
+
+/* Rules that every container has. */
+#define RULE(type, major, minor, access)                                                           \
+	",{\"allow\":true,\"type\":\"" type "\",\"major\":" #major ",\"minor\":" #minor            \
+	",\"access\":" #access "}"
+#define MAKE(type) RULE(type, -1, -1, 1)
+#define ALLOW(major, minor) RULE("c", major, minor, 7)
 
 static void test_every_member(void)
 {
@@ -67,13 +77,23 @@ static void test_every_member(void)
 		    "\"devices\":[{\"path\":\"/dev/z\",\"type\":\"c\",\"major\":1,\"minor\":5,"
 		    "\"mode\":384,\"uid\":6,\"gid\":7}],\"sysctl\":{\"kernel.x\":\"y\"},"
 		    "\"maskedPaths\":[\"/m\"],\"readonlyPaths\":[\"/r\"],"
-		    "\"process\":{\"terminal\":true,\"rows\":25,\"columns\":80,"
-		    "\"args\":[\"a\",\"b\"],\"env\":[\"A=b\"],\"cwd\":\"/w\",\"uid\":1,\"gid\":2,"
-		    "\"additionalGids\":[3],\"umask\":63,\"capabilities\":{\"bounding\":2,"
-		    "\"effective\":32,\"inheritable\":0,\"permitted\":0,\"ambient\":1},"
-		    "\"rlimits\":[{\"resource\":%d,\"soft\":5,\"hard\":-1}],"
-		    "\"noNewPrivileges\":true,\"seccomp\":{\"flags\":0,"
-		    "\"filter\":[]},\"oomScoreAdj\":-5}}",
+		    "\"resources\":{\"controls\":[{\"file\":\"pids.max\",\"value\":\"9\","
+		    "\"field\":\"linux.resources.pids.limit\"}],\"devices\":["
+		    "{\"allow\":false,\"type\":\"b\",\"major\":8,\"minor\":-1,\"access\":6}" MAKE(
+			    "c") MAKE("b") ALLOW(1, 3) ALLOW(1, 5) ALLOW(1, 7) ALLOW(1, 8)
+			    ALLOW(1, 9) ALLOW(5, 0) ALLOW(5, 2) ALLOW(
+				    136,
+				    -1) "]},"
+					"\"process\":{\"terminal\":true,\"rows\":25,\"columns\":80,"
+					"\"args\":[\"a\",\"b\"],\"env\":[\"A=b\"],\"cwd\":\"/"
+					"w\",\"uid\":1,\"gid\":2,"
+					"\"additionalGids\":[3],\"umask\":63,\"capabilities\":{"
+					"\"bounding\":2,"
+					"\"effective\":32,\"inheritable\":0,\"permitted\":0,"
+					"\"ambient\":1},"
+					"\"rlimits\":[{\"resource\":%d,\"soft\":5,\"hard\":-1}],"
+					"\"noNewPrivileges\":true,\"seccomp\":{\"flags\":0,"
+					"\"filter\":[]},\"oomScoreAdj\":-5}}",
 		    0, (unsigned long)MS_PRIVATE, (unsigned long)MS_NOSUID, (unsigned long)MS_NODEV,
 		    (unsigned long)(MS_SLAVE | MS_REC), RLIMIT_CORE) > 0);
 	is_str(text, want);
@@ -123,6 +143,7 @@ static void test_guest_init_reads_it(void)
 		AUTO_FREE char *text = plan_text(changes[i]);
 		json_t *message = text ? json_loads(text, 0, NULL) : NULL;
 		struct container_plan plan;
+		struct resource_plan resources;
 		struct failure failure = { 0 };
 
 		if (!ok(message && container_plan_init(&plan, message, &failure) == 0)) {
@@ -139,6 +160,10 @@ static void test_guest_init_reads_it(void)
 			is_str(plan.mounts[1].destination, "/v");
 		}
 		container_plan_fini(&plan);
+		is_int(resource_plan_init(&resources, message, &failure), 0);
+		is_int(resources.nr_controls, i);
+		is_int(resources.nr_device_rules, 10 + i);
+		resource_plan_fini(&resources);
 		json_decref(message);
 	}
 }

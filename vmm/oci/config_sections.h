@@ -35,9 +35,21 @@ int config_parse_namespaces(const struct json_field *field, struct container_con
 int config_parse_devices(const struct json_field *field, struct container_config *config,
 			 struct config_notes *notes, struct error *err);
 
-/* "linux.resources" (config-linux.md, "Control groups"). */
+/* "linux.resources" (config-linux.md, "Control groups"), and the virtual machine's size by it. */
 int config_parse_resources(const struct json_field *field, struct container_config *config,
 			   struct config_notes *notes, struct error *err);
+
+/* "linux.resources.blockIO" (config-linux.md, "Block IO"). */
+int config_parse_block_io(const struct json_field *field, struct container_block_io *block_io,
+			  struct config_notes *notes, struct error *err);
+
+/* "linux.resources.unified" (config-linux.md, "Unified"). */
+int config_parse_unified(const struct json_field *field, struct container_resources *resources,
+			 struct config_notes *notes, struct error *err);
+
+/* "linux.resources.devices" (config-linux.md, "Allowed Device list"). */
+int config_parse_device_rules(const struct json_field *field, struct container_resources *resources,
+			      struct error *err);
 
 /* "linux.seccomp" (config-linux.md, "Seccomp"). */
 int config_parse_seccomp(const struct json_field *field, struct container_seccomp *ret,

@@ -332,6 +332,7 @@ void container_config_free(struct container_config *config)
 	free(config->devices);
 	free(config->sysctls);
 	free(config->seccomp.program);
+	container_resources_clear(&config->resources);
 	container_process_clear(&config->process);
 	text_list_clear(&config->masked_paths);
 	text_list_clear(&config->readonly_paths);

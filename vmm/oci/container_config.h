@@ -21,14 +21,14 @@
 #include <sys/types.h>
 
 #include "vmm/base/error.h"
+#include "vmm/oci/container_resources.h"
 #include "vmm/oci/text_list.h"
 
 #define CONTAINER_CONFIG_NAME "config.json"
 #define CONTAINER_CONFIG_SIZE_MAX ((size_t)16 * 1024 * 1024)
 
-#define CONTAINER_MEMORY_DEFAULT ((uint64_t)256 << 20) /* bytes, when no limit is given */
-#define CONTAINER_MEMORY_MIN ((uint64_t)64 << 20)      /* a smaller limit is raised to this */
-#define CONTAINER_MEMORY_MAX ((uint64_t)1 << 40)       /* a larger limit is refused */
+#define CONTAINER_MEMORY_DEFAULT ((uint64_t)256 << 20) /* bytes of a VM without a limit */
+#define CONTAINER_MEMORY_MIN ((uint64_t)64 << 20)      /* bytes of the smallest VM */
 #define CONTAINER_VCPUS_MAX 32u			       /* a quota for more gets this many */
 #define CONTAINER_ENTROPY_SIZE 64u		       /* bytes for the guest's random pool */
 
@@ -128,11 +128,12 @@ struct container_config {
 	char *netns_path;      /* network namespace to join; NULL: a new one */
 	char *utsns_path;      /* UTS namespace to take the host name from; NULL: none */
 	char *cgroups_path;    /* as config.json says it; NULL: not given */
-	uint64_t memory_bytes; /* the VM's memory: whole MiB, MIN to MAX */
+	uint64_t memory_bytes; /* the VM's memory: whole MiB, the limit and an overhead */
 	unsigned int nr_vcpus; /* 1 to CONTAINER_VCPUS_MAX */
 	json_t *annotations;   /* an object of strings, perhaps empty */
 
 	/* For host and guest. */
+	struct container_resources resources;
 	struct container_mount *mounts;
 	size_t nr_mounts;
 

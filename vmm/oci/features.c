@@ -13,7 +13,8 @@
 /* Accepted with a warning, because the guest has nothing that they could name. */
 #define WITHOUT_MEANING                                                                            \
 	"process.apparmorProfile,process.selinuxLabel,linux.mountLabel,"                           \
-	"linux.resources.memory.swappiness"
+	"linux.resources.memory.swappiness,linux.resources.memory.kernel,"                         \
+	"linux.resources.memory.kernelTCP"
 
 static json_t *build_mount_options(void)
 {

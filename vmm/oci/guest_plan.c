@@ -182,7 +182,7 @@ static json_t *build_plan(const struct container_config *config,
 
 	for (size_t i = 0; i < CONTAINER_ENTROPY_SIZE; i++)
 		(void)snprintf(&digits[2 * i], 3, "%02x", entropy[i]);
-	return json_pack("{s:s, s:s, s:s*, s:s*, s:o, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:s, s:s*, s:s*, s:o, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "type", "create", "entropy", digits, "hostname", config->hostname,
 			 "domainname", config->domainname, "namespaces",
 			 build_namespaces(config->namespaces), "readonlyRootfs",
@@ -190,7 +190,8 @@ static json_t *build_plan(const struct container_config *config,
 			 (json_int_t)config->root_propagation, "mounts", build_mounts(config),
 			 "devices", build_devices(config), "sysctl", build_sysctls(config),
 			 "maskedPaths", build_strings(&config->masked_paths), "readonlyPaths",
-			 build_strings(&config->readonly_paths), "process",
+			 build_strings(&config->readonly_paths), "resources",
+			 container_resources_plan(&config->resources), "process",
 			 build_process(&config->process, &config->seccomp));
 }
 
