@@ -22,6 +22,8 @@
 enum control_verb {
 	CONTROL_START = 1, /* let the workload go; answered when it was executed */
 	CONTROL_SIGNAL,	   /* value: signal number */
+	CONTROL_PAUSE,	   /* answered when the guest stands still */
+	CONTROL_RESUME,	   /* let it go on */
 };
 
 struct control_request {

@@ -19,6 +19,13 @@ static void answer_start(struct session *session, int code, const char *text)
 	session->start_client = NULL;
 }
 
+static void answer_pause(struct session *session, int code, const char *text)
+{
+	if (session->pause_client)
+		control_reply(session->pause_client, code, text);
+	session->pause_client = NULL;
+}
+
 static void record_failure(struct session *session, int code, const char *text)
 {
 	if (!session->has_failed) {
@@ -34,6 +41,14 @@ static void fail(struct session *session, int code, const char *text)
 {
 	record_failure(session, code, text);
 	event_loop_stop(session->loop);
+}
+
+static void resume(struct session *session)
+{
+	if (session->is_paused)
+		session->config.resume(session->config.context);
+	session->is_paused = false;
+	answer_pause(session, ECANCELED, "the container was resumed before it stood still");
 }
 
 /* The workload has ended: go as soon as the host has taken all of its output. */
@@ -52,6 +67,8 @@ static void stop_when_drained(void *context)
 static void enter_exited(struct session *session)
 {
 	session->state = SESSION_EXITED;
+	answer_pause(session, ESRCH, "container not running");
+	resume(session);
 	for (unsigned int i = 0; i < PROTOCOL_NR_STREAMS; i++)
 		relay_finish(&session->relays[i]);
 	stop_when_drained(session);
@@ -235,6 +252,54 @@ static void start(struct session *session, struct control_client *client)
 	relay_release(&session->relays[PROTOCOL_STDIN]);
 }
 
+static void pause_guest(struct session *session, struct control_client *client)
+{
+	if (session->pause_client) {
+		control_reply(client, EBUSY, "the container is being paused");
+		return;
+	}
+	/* Asked for again it is told again. */
+	session->is_paused = true;
+	session->pause_client = client;
+	session->config.pause(session->config.context);
+}
+
+void session_guest_paused(struct session *session)
+{
+	answer_pause(session, 0, "");
+}
+
+static void signal_guest(struct session *session, struct control_client *client,
+			 uint32_t signal_number)
+{
+	if (signal_number == 0 || signal_number > (uint32_t)SIGRTMAX) {
+		control_reply(client, EINVAL, "unknown signal");
+	} else if (send_signal(session, signal_number) < 0) {
+		control_reply(client, EBUSY, "the guest does not take messages");
+	} else {
+		/* As the processes of a frozen control group: this one is not waited with. */
+		if (signal_number == SIGKILL)
+			resume(session);
+		control_reply(client, 0, "");
+	}
+}
+
+/* A request that needs a workload to be there. */
+static void serve_container(struct session *session, struct control_client *client,
+			    const struct control_request *request)
+{
+	if (session->state < SESSION_CREATED || session->state == SESSION_EXITED) {
+		control_reply(client, ESRCH, "container not running");
+	} else if (request->verb == CONTROL_PAUSE) {
+		pause_guest(session, client);
+	} else if (request->verb == CONTROL_SIGNAL) {
+		signal_guest(session, client, request->value);
+	} else {
+		resume(session);
+		control_reply(client, 0, "");
+	}
+}
+
 static void on_request(void *context, struct control_client *client,
 		       const struct control_request *request)
 {
@@ -246,14 +311,9 @@ static void on_request(void *context, struct control_client *client,
 		start(session, client);
 		break;
 	case CONTROL_SIGNAL:
-		if (session->state < SESSION_CREATED || session->state == SESSION_EXITED)
-			control_reply(client, ESRCH, "container not running");
-		else if (request->value == 0 || request->value > (uint32_t)SIGRTMAX)
-			control_reply(client, EINVAL, "unknown signal");
-		else if (send_signal(session, request->value) < 0)
-			control_reply(client, EBUSY, "the guest does not take messages");
-		else
-			control_reply(client, 0, "");
+	case CONTROL_PAUSE:
+	case CONTROL_RESUME:
+		serve_container(session, client, request);
 		break;
 	default:
 		control_reply(client, EINVAL, "unknown request");
@@ -269,6 +329,8 @@ static void on_client_gone(void *context, struct control_client *client)
 
 	if (session->start_client == client)
 		session->start_client = NULL;
+	if (session->pause_client == client)
+		session->pause_client = NULL;
 }
 
 static void send_window_size(struct session *session)
