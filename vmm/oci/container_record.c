@@ -71,6 +71,8 @@ static int get_status(const struct json_field *top, struct container_state *stat
 	size_t index = 0;
 	int r = json_field_get_choice(&field, status_names, ARRAY_SIZE(status_names), &index, err);
 
+	if (!r && index == CONTAINER_PAUSED) /* recorded by a field of its own */
+		r = json_field_error(&field, err, "unknown value \"paused\"");
 	state->status = (enum container_status)index;
 	return r < 0 ? r : json_field_get_bool(&paused_field, &state->is_paused, err);
 }

@@ -34,6 +34,7 @@ static void record_failure(struct session *session, int code, const char *text)
 		session->failure.code = code ? code : EIO;
 	}
 	answer_start(session, session->failure.code, session->failure.text);
+	answer_pause(session, ESRCH, "container not running");
 	session->exit_code = SESSION_EXIT_CRASHED;
 }
 
