@@ -18,7 +18,7 @@ fails()
 	shift
 	run --separate-stderr -1 bulkhead "$@" < /dev/null
 	# shellcheck disable=SC2154 # set by run
-	[ -z "$output" ] && [ "$stderr" = "bulkhead: error: $text" ] ||
+	[ "$output$stderr" = "bulkhead: error: $text" ] ||
 		{ echo "bulkhead $*: $output$stderr"; return 1; }
 }
 
@@ -88,7 +88,7 @@ stands_still()
 	quiet kill count TERM
 	stands_still count
 	is_status count paused
-	! grep -qx asked "$tmp/count.out"
+	run ! grep -qx asked "$tmp/count.out"
 	quiet resume count
 	is_status count running
 	wait_until 20 grep -qx asked "$tmp/count.out"
