@@ -62,7 +62,7 @@ stands_still()
 }
 
 @test "paused and resumed, as created and as running" {
-	local tmp=$BATS_TEST_TMPDIR pid since now
+	local tmp=$BATS_TEST_TMPDIR pid
 
 	start_counter count
 	pid=$(bulkhead state count | jq .pid)
@@ -94,17 +94,16 @@ stands_still()
 	wait_until 60 grep -qx asked "$tmp/count.out"
 	goes_on count
 
-	# No tick of it is lost in a dozen stops, and its clock is the host's.
+	# No tick of it is lost in a dozen stops.
 	for _ in {1..10}; do
 		quiet pause count
 		quiet resume count
 	done
-	since=$(date +%s)
 	goes_on count
 	grep -v asked "$tmp/count.out" > "$tmp/ticks"
 	awk '$1 != NR { exit 1 }' "$tmp/ticks"
-	now=$(tail -n 1 "$tmp/ticks" | cut -d ' ' -f 2)
-	((since - 1 <= now && now <= $(date +%s) + 1)) || { echo "$since, there $now"; return 1; }
+	# Time went on meanwhile: it has stood still for more than three seconds.
+	awk 'NR > 1 && $2 - last >= 3 { found = 1 } { last = $2 } END { exit !found }' "$tmp/ticks"
 
 	quiet pause count
 	quiet kill count KILL
