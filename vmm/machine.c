@@ -59,6 +59,18 @@ static void on_stop_event(void *context, uint32_t events)
 	machine->config.on_end(machine->config.context, text);
 }
 
+static void on_gate_event(void *context, uint32_t events)
+{
+	struct machine *machine = context;
+	eventfd_t count;
+
+	(void)events;
+	(void)eventfd_read(machine->gate.still_fd, &count);
+	/* The news may be older than the last machine_resume(). */
+	if (vcpu_gate_is_still(&machine->gate))
+		machine->config.on_paused(machine->config.context);
+}
+
 static void on_server_gone(void *context)
 {
 	struct machine *machine = context;
@@ -144,18 +156,21 @@ static int add_devices(struct machine *machine, struct error *err)
 
 static int add_vcpus(struct machine *machine, struct error *err)
 {
+	int r = vcpu_gate_init(&machine->gate, machine->config.nr_vcpus, err);
+
+	if (!r)
+		r = event_loop_add(machine->loop, &machine->gate_source, machine->gate.still_fd,
+				   EPOLLIN, on_gate_event, machine, err);
 	machine->vcpu_environment = (struct vcpu_environment){ .on_access = on_access,
 							       .on_stop = on_vcpu_stop,
-							       .context = machine };
-	for (uint32_t i = 0; i < machine->config.nr_vcpus; i++) {
-		int r = vcpu_init(&machine->vcpus[i], &machine->vm, i, &machine->vcpu_environment,
-				  err);
-
-		if (r < 0)
-			return r;
-		machine->nr_vcpus++;
+							       .context = machine,
+							       .gate = &machine->gate };
+	for (uint32_t i = 0; i < machine->config.nr_vcpus && !r; i++) {
+		r = vcpu_init(&machine->vcpus[i], &machine->vm, i, &machine->vcpu_environment, err);
+		if (!r)
+			machine->nr_vcpus++;
 	}
-	return 0;
+	return r;
 }
 
 static int load_guest(struct machine *machine, struct error *err)
@@ -227,4 +242,16 @@ int machine_start(struct machine *machine, struct error *err)
 			return r;
 	}
 	return 0;
+}
+
+void machine_pause(struct machine *machine)
+{
+	vcpu_gate_close(&machine->gate);
+	for (unsigned int i = 0; i < machine->nr_vcpus; i++)
+		vcpu_kick(&machine->vcpus[i]);
+}
+
+void machine_resume(struct machine *machine)
+{
+	vcpu_gate_open(&machine->gate);
 }

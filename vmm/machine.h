@@ -44,6 +44,8 @@ struct machine_config {
 	int debug_fd; /* gets a copy of the guest's console, or -1 */
 	/* The VM is over, or its file server is; on the event loop. @text says why. */
 	void (*on_end)(void *context, const char *text);
+	/* After machine_pause(): no vCPU runs. On the event loop. */
+	void (*on_paused)(void *context);
 	void *context;
 };
 
@@ -53,6 +55,8 @@ struct machine {
 	struct guest_memory memory;
 	struct vm vm;
 	struct vcpu_environment vcpu_environment;
+	struct vcpu_gate gate;
+	struct event_source gate_source;
 	struct vcpu vcpus[VCPU_MAX];
 	unsigned int nr_vcpus; /* initialised */
 	struct bus memory_bus, port_bus;
@@ -75,3 +79,11 @@ int machine_init(struct machine *machine, const struct machine_config *config,
 
 /* Let the processors run. */
 int machine_start(struct machine *machine, struct error *err);
+
+/*
+ * Stop the processors of a started machine, and let them run again; vcpu.h says what the guest sees
+ * of it. Devices and their host ends go on meanwhile. Neither waits: on_paused tells when all
+ * stand still. Any order, any number of times; on the event loop.
+ */
+void machine_pause(struct machine *machine);
+void machine_resume(struct machine *machine);

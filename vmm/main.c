@@ -31,7 +31,9 @@ static const struct {
 	{ "features", verb_features, "print what this runtime supports, as JSON" },
 	{ "kill", verb_kill, "send a signal to a container's first process" },
 	{ "list", verb_list, "list containers [--format table|json] [--quiet]" },
+	{ "pause", verb_pause, "let a container stand still" },
 	{ "ps", verb_ps, "list the host's processes of a container [--format table|json]" },
+	{ "resume", verb_resume, "let a paused container go on" },
 	{ "run", verb_run,
 	  "create and start a container, and wait for its end\n"
 	  "            [as create] [--detach] [--keep]" },

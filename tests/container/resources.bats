@@ -180,3 +180,36 @@ No such device or address" ]
 	[ "$(grep -c '^cpu[01] [0-9]\{2,\} ' <<< "$output")" -eq 2 ]
 	has_line '150000 100000'
 }
+
+# printed LETTER COUNT: the container has printed that letter more often than that.
+printed()
+{
+	[ "$(grep -c "$1" "$BATS_TEST_TMPDIR/both.out")" -gt "$2" ]
+}
+
+@test "two busy processors stand still together, and both go on" {
+	local out=$BATS_TEST_TMPDIR/both.out size letter
+
+	# shellcheck disable=SC2016 # for the shell inside
+	bundle both '.linux.resources.cpu = {quota: 200000, period: 100000}' sh -c '
+		count() { while :; do i=$((i + 1)); [ $((i % 1000)) -ne 0 ] || echo "$1"; done; }
+		count a & count b'
+	bulkhead run --detach --bundle "$BATS_TEST_TMPDIR/both" both > "$out" 2>&1 < /dev/null 3>&-
+	for letter in a b; do
+		wait_until 30 printed "$letter" 3
+	done
+	for _ in {1..20}; do
+		bulkhead pause both
+		bulkhead resume both
+	done
+	bulkhead pause both
+	sleep 0.5
+	size=$(stat -c %s "$out")
+	sleep 2
+	[ "$(stat -c %s "$out")" -eq "$size" ]
+	bulkhead resume both
+	for letter in a b; do
+		wait_until 30 printed "$letter" "$(grep -c "$letter" "$out")"
+	done
+	bulkhead delete --force both
+}

@@ -178,10 +178,14 @@ static void check_session(void)
 	const struct session *session = &box.session;
 
 	BUG_ON(session->start_client && session->start_client->source.fd < 0);
+	BUG_ON(session->pause_client && session->pause_client->source.fd < 0);
+	BUG_ON(session->is_paused != box.is_paused);
 	BUG_ON(session->has_failed && !is_over());
+	/* A guest that stands still could not give its last output. */
+	BUG_ON(session->state == SESSION_EXITED && session->is_paused);
 	if (!is_over())
 		return;
-	BUG_ON(session->start_client);
+	BUG_ON(session->start_client || session->pause_client);
 	BUG_ON(!session->has_failed && session->state != SESSION_EXITED);
 	BUG_ON(session->exit_code < 0 || session->exit_code > 255);
 	if (!session->has_failed)
@@ -214,6 +218,9 @@ static void take_step(void)
 		send_frames(true);
 		break;
 	case 7:
+		if (box.is_paused)
+			session_guest_paused(&box.session);
+		break;
 	case 8:
 		take_packets();
 		break;

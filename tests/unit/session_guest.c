@@ -24,6 +24,21 @@ static void on_created(void *context)
 	box->nr_created++;
 }
 
+static void on_pause(void *context)
+{
+	struct session_guest *box = context;
+
+	box->is_paused = true;
+}
+
+static void on_resume(void *context)
+{
+	struct session_guest *box = context;
+
+	BUG_ON(!box->is_paused);
+	box->is_paused = false;
+}
+
 /* The device as vsock_guest_init() makes it, with the session behind it. */
 static void start_device(struct session_guest *box)
 {
@@ -61,6 +76,8 @@ void session_guest_init(struct session_guest *box, const int stream_fds[PROTOCOL
 			       stream_fds[PROTOCOL_STDERR] },
 		.terminal_fd = stream_fds[PROTOCOL_TERMINAL],
 		.on_created = on_created,
+		.pause = on_pause,
+		.resume = on_resume,
 		.context = box,
 	};
 	struct error err;

@@ -35,6 +35,7 @@ struct session_guest {
 	int state_fd; /* the directory, where the control socket is */
 	int control_fd;
 	unsigned int nr_created; /* calls of on_created */
+	bool is_paused;		 /* as the session wants it; the guest plays on all the same */
 };
 
 /*

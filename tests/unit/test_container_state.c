@@ -296,6 +296,38 @@ static void test_recycled_pid(void)
 	drop("recycled");
 }
 
+static void check_status(const char *id, enum container_status want)
+{
+	struct container_state *state = NULL;
+
+	is_int(container_state_load(root, id, &state, &err), 0);
+	is_int(container_state_status(state), want);
+	container_state_free(state);
+}
+
+/* Paused is on top of created or running, and goes with the process. */
+static void test_paused(void)
+{
+	static const enum container_status under[] = { CONTAINER_CREATED, CONTAINER_RUNNING };
+	struct container_state *state = create("paused");
+	pid_t child = start_child();
+
+	is_int(init(state, child), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(under); i++) {
+		is_int(container_state_set_status(state, under[i], &err), 0);
+		is_int(container_state_set_paused(state, true, &err), 0);
+		is_int(container_state_status(state), CONTAINER_PAUSED);
+		check_status("paused", CONTAINER_PAUSED);
+		is_int(container_state_set_paused(state, false, &err), 0);
+		check_status("paused", under[i]);
+	}
+	is_int(container_state_set_paused(state, true, &err), 0);
+	end_child(child);
+	check_status("paused", CONTAINER_STOPPED);
+	container_state_free(state);
+	drop("paused");
+}
+
 static void test_damaged_records(void)
 {
 	static const struct {
@@ -312,6 +344,11 @@ static void test_damaged_records(void)
 		{ "{\"id\":\"bad\",\"pid\":1}", "state.json: pidStartTime: is missing" },
 		{ "{\"id\":\"bad\",\"pid\":1,\"pidStartTime\":1,\"status\":\"dancing\"}",
 		  "state.json: status: unknown value \"dancing\"" },
+		{ "{\"id\":\"bad\",\"pid\":1,\"pidStartTime\":1,\"status\":\"paused\"}",
+		  "state.json: status: unknown value \"paused\"" },
+		{ "{\"id\":\"bad\",\"pid\":1,\"pidStartTime\":1,\"status\":\"running\","
+		  "\"paused\":1}",
+		  "state.json: paused: must be true or false" },
 		{ "{\"id\":\"bad\",\"pid\":1,\"pidStartTime\":1,\"status\":\"running\"}",
 		  "state.json: bundle: is missing" },
 		{ "{\"id\":\"bad\",\"pid\":1,\"pidStartTime\":1,\"status\":\"running\","
@@ -449,6 +486,7 @@ int main(void)
 	test_lock();
 	test_killed_creator();
 	test_recycled_pid();
+	test_paused();
 	test_damaged_records();
 	test_remove();
 	test_list();

@@ -40,6 +40,8 @@ int verb_run(const struct global_options *globals, int argc, char **argv, struct
 int verb_start(const struct global_options *globals, int argc, char **argv, struct error *err);
 int verb_state(const struct global_options *globals, int argc, char **argv, struct error *err);
 int verb_kill(const struct global_options *globals, int argc, char **argv, struct error *err);
+int verb_pause(const struct global_options *globals, int argc, char **argv, struct error *err);
+int verb_resume(const struct global_options *globals, int argc, char **argv, struct error *err);
 int verb_delete(const struct global_options *globals, int argc, char **argv, struct error *err);
 int verb_list(const struct global_options *globals, int argc, char **argv, struct error *err);
 int verb_spec(const struct global_options *globals, int argc, char **argv, struct error *err);

@@ -22,8 +22,9 @@ static int start(struct container_state *state, struct error *err)
 		return error_invalid(err, "cannot start a container that has stopped");
 	case CONTAINER_CREATING:
 		return error_invalid(err, "cannot start a container that is still being created");
-	case CONTAINER_RUNNING:
 	case CONTAINER_PAUSED:
+		return error_invalid(err, "cannot start a container in the paused state");
+	case CONTAINER_RUNNING:
 		return error_invalid(err, "cannot start an already running container");
 	}
 	r = control_call(state->dir_fd, CONTROL_START, 0, -1, err);

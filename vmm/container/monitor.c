@@ -36,6 +36,27 @@ static void on_created(void *context)
 	fd_close(&monitor->sync_fd);
 }
 
+static void on_pause(void *context)
+{
+	struct monitor *monitor = context;
+
+	machine_pause(&monitor->machine);
+}
+
+static void on_resume(void *context)
+{
+	struct monitor *monitor = context;
+
+	machine_resume(&monitor->machine);
+}
+
+static void on_machine_paused(void *context)
+{
+	struct monitor *monitor = context;
+
+	session_guest_paused(&monitor->session);
+}
+
 static void on_machine_end(void *context, const char *text)
 {
 	struct monitor *monitor = context;
@@ -102,6 +123,8 @@ static int build(struct monitor *monitor, const struct launch_request *request,
 		.terminal_fd = request->terminal_fd,
 		.control_fd = request->control_fd,
 		.on_created = on_created,
+		.pause = on_pause,
+		.resume = on_resume,
 		.context = monitor,
 	};
 	const struct machine_config machine_config = {
@@ -117,6 +140,7 @@ static int build(struct monitor *monitor, const struct launch_request *request,
 		.service_context = &monitor->session,
 		.debug_fd = request->is_debug ? STDERR_FILENO : -1,
 		.on_end = on_machine_end,
+		.on_paused = on_machine_paused,
 		.context = monitor,
 	};
 	int r = event_loop_init(&monitor->loop, err);

@@ -12,6 +12,12 @@
 #include "vmm/base/fd.h"
 #include "vmm/kvm/x86_64/cpuid.h"
 
+/*
+ * Takes a thread out of KVM_RUN. Sent from outside it means nothing, and so is the one signal that
+ * nobody passes on to the workload; a broken pipe is an error code in this program.
+ */
+#define KICK_SIGNAL SIGPIPE
+
 static void handle_port_access(const struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
@@ -64,15 +70,45 @@ int vcpu_run_once(struct vcpu *vcpu, const char **ret_text)
 	}
 }
 
+/*
+ * Taken back before the gate is looked at: whoever closes it afterwards kicks again. (vcpu_kick()
+ * has the other half.)
+ */
+static void answer_kick(struct vcpu *vcpu)
+{
+	if (!__atomic_load_n(&vcpu->run->immediate_exit, __ATOMIC_RELAXED))
+		return;
+	__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+	/* A guest that has not set up its clock yet has no watchdog either: EINVAL. */
+	if (vcpu_gate_pass(vcpu->environment->gate))
+		(void)ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
+}
+
+void vcpu_kick(struct vcpu *vcpu)
+{
+	/*
+	 * A thread about to enter the guest sees the flag, which KVM looks at after the point where
+	 * a signal would be lost; one that is inside sees the signal.
+	 */
+	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	(void)pthread_kill(vcpu->thread, KICK_SIGNAL);
+}
+
+static void on_kick_signal(int signal_number)
+{
+	(void)signal_number; /* that it came is all */
+}
+
 static void *run_thread(void *argument)
 {
 	struct vcpu *vcpu = argument;
 	const char *text = NULL;
 	int r;
 
-	do
+	do {
+		answer_kick(vcpu);
 		r = vcpu_run_once(vcpu, &text);
-	while (!r);
+	} while (!r);
 	vcpu->environment->on_stop(vcpu->environment->context,
 				   r > 0 ? VCPU_STOP_SHUTDOWN : VCPU_STOP_FAILED, text);
 	return NULL;
@@ -115,13 +151,17 @@ void vcpu_fini(struct vcpu *vcpu)
 
 int vcpu_start(struct vcpu *vcpu, struct error *err)
 {
-	sigset_t all, old;
+	const struct sigaction action = { .sa_handler = on_kick_signal }; /* no SA_RESTART */
+	sigset_t blocked, old;
 	char name[16];
 	int r;
 
-	/* Signals are for the event loop's thread. */
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	if (sigaction(KICK_SIGNAL, &action, NULL) < 0)
+		return error_set(err, errno, "handle a signal");
+	/* The others are for the event loop's thread. */
+	(void)sigfillset(&blocked);
+	(void)sigdelset(&blocked, KICK_SIGNAL);
+	(void)pthread_sigmask(SIG_SETMASK, &blocked, &old);
 	r = pthread_create(&vcpu->thread, NULL, run_thread, vcpu);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (r)

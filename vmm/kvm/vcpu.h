@@ -6,6 +6,12 @@
  * on_access and goes back. When the processor cannot go on (triple fault, an error inside KVM) the
  * thread says why through on_stop and ends; the VM is then over.
  *
+ * vcpu_kick() makes the thread leave the guest and pass the gate that all vCPUs share, where it
+ * stands still while the gate is closed. The guest then does not run, but its time goes on, as it
+ * does for the processes of a frozen control group: afterwards all clocks have moved, and what was
+ * due meanwhile is due at once. The guest's kernel is told that it was stopped, so that its
+ * watchdogs do not take the gap for a processor that hangs.
+ *
  * Trust: everything in the shared kvm_run page that describes an access is the guest's choice;
  *        whoever answers checks it.
  */
@@ -17,6 +23,7 @@
 #include <stdint.h>
 
 #include "vmm/base/error.h"
+#include "vmm/kvm/vcpu_gate.h"
 #include "vmm/kvm/vm.h"
 
 #define VCPU_MAX 32
@@ -38,6 +45,7 @@ struct vcpu_environment {
 	/* Called on the vCPU's thread, once per vCPU at most. @text is a description, static. */
 	void (*on_stop)(void *context, enum vcpu_stop stop, const char *text);
 	void *context;
+	struct vcpu_gate *gate;
 };
 
 struct vcpu {
@@ -59,6 +67,12 @@ void vcpu_fini(struct vcpu *vcpu);
 
 /* Start running, on a thread of its own. @environment outlives it. */
 int vcpu_start(struct vcpu *vcpu, struct error *err);
+
+/*
+ * Make a started vCPU pass the gate soon, wherever it is. Does not wait for it. From any thread,
+ * also when the vCPU has stopped.
+ */
+void vcpu_kick(struct vcpu *vcpu);
 
 /*
  * Enter once, and handle the exit. Returns 0 to go on, 1 when the guest shut down, or a negative

@@ -67,11 +67,14 @@ static int get_status(const struct json_field *top, struct container_state *stat
 		      struct error *err)
 {
 	struct json_field field = json_field_member(top, "status");
+	struct json_field paused_field = json_field_member(top, "paused");
 	size_t index = 0;
 	int r = json_field_get_choice(&field, status_names, ARRAY_SIZE(status_names), &index, err);
 
+	if (!r && index == CONTAINER_PAUSED) /* recorded by a field of its own */
+		r = json_field_error(&field, err, "unknown value \"paused\"");
 	state->status = (enum container_status)index;
-	return r;
+	return r < 0 ? r : json_field_get_bool(&paused_field, &state->is_paused, err);
 }
 
 static int get_annotations(const struct json_field *top, struct container_state *state,
@@ -146,12 +149,12 @@ int container_record_read(struct container_state *state, struct error *err)
 
 int container_record_write(const struct container_state *state, struct error *err)
 {
-	json_t *record = json_pack("{s:s, s:s, s:i, s:I, s:s, s:s, s:s, s:s, s:O*}", "ociVersion",
-				   OCI_SPEC_VERSION, "id", state->id, "pid", state->pid,
-				   "pidStartTime", (json_int_t)state->pid_start_time, "status",
-				   container_status_name(state->status), "bundle", state->bundle,
-				   "rootfs", state->rootfs, "created", state->created,
-				   "annotations", state->annotations);
+	json_t *record = json_pack(
+		"{s:s, s:s, s:i, s:I, s:s, s:b, s:s, s:s, s:s, s:O*}", "ociVersion",
+		OCI_SPEC_VERSION, "id", state->id, "pid", state->pid, "pidStartTime",
+		(json_int_t)state->pid_start_time, "status", container_status_name(state->status),
+		"paused", state->is_paused, "bundle", state->bundle, "rootfs", state->rootfs,
+		"created", state->created, "annotations", state->annotations);
 	AUTO_FREE char *text = record ? json_dumps(record, JSON_COMPACT) : NULL;
 	int r;
 
@@ -174,6 +177,7 @@ void container_record_clear(struct container_state *state)
 	state->created = NULL;
 	state->annotations = NULL;
 	state->status = CONTAINER_CREATING;
+	state->is_paused = false;
 	state->pid = 0;
 	state->pid_start_time = 0;
 	state->has_record = false;

@@ -258,6 +258,12 @@ int container_state_set_process(struct container_state *state, pid_t pid, struct
 	return r < 0 ? r : container_record_write(state, err);
 }
 
+int container_state_set_paused(struct container_state *state, bool is_paused, struct error *err)
+{
+	state->is_paused = is_paused;
+	return container_record_write(state, err);
+}
+
 int container_state_set_running(struct container_state *state, struct error *err)
 {
 	return container_state_set_status(state, CONTAINER_RUNNING, err);
@@ -311,7 +317,7 @@ static bool is_locked_by_other(const struct container_state *state)
 enum container_status container_state_status(const struct container_state *state)
 {
 	if (is_process_alive(state))
-		return state->status;
+		return state->is_paused ? CONTAINER_PAUSED : state->status;
 	if (state->pid == 0 && is_locked_by_other(state))
 		return CONTAINER_CREATING;
 	return CONTAINER_STOPPED;

@@ -47,6 +47,7 @@ struct container_state {
 	/* The record: all unset (0, NULL, CREATING) until saved or loaded. */
 	bool has_record;
 	enum container_status status; /* as last saved; see container_state_status() */
+	bool is_paused;		      /* created or running, and perhaps standing still */
 	char *bundle;		      /* absolute path */
 	char *rootfs;		      /* absolute path */
 	char *created;		      /* RFC 3339 with nanoseconds, UTC */
@@ -84,6 +85,12 @@ int container_state_set_status(struct container_state *state, enum container_sta
 			       struct error *err);
 int container_state_set_process(struct container_state *state, pid_t pid, struct error *err);
 
+/*
+ * Record that the container, created or running, is paused, or that it is not any more. Written
+ * before it is paused and after it goes on: one that stands still is never taken for running.
+ */
+int container_state_set_paused(struct container_state *state, bool is_paused, struct error *err);
+
 /* container_state_set_status() with CONTAINER_RUNNING. */
 int container_state_set_running(struct container_state *state, struct error *err);
 
@@ -114,7 +121,8 @@ void container_state_unlock(struct container_state *state);
 
 /*
  * The status now: stopped when the recorded process is gone, a zombie, or another one with the
- * same pid. Without a record, creating while the creator holds the lock, else stopped.
+ * same pid. While it is there, paused comes before created and running. Without a record, creating
+ * while the creator holds the lock, else stopped.
  */
 enum container_status container_state_status(const struct container_state *state);
 

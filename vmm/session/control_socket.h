@@ -33,6 +33,8 @@ enum control_verb {
 	CONTROL_EXEC,
 	CONTROL_RESIZE,	   /* value: rows << 16 | columns */
 	CONTROL_PROCESSES, /* the reply's text: pids of the clients of CONTROL_EXEC, in decimal */
+	CONTROL_PAUSE,	   /* answered when the guest stands still */
+	CONTROL_RESUME,	   /* let it go on */
 };
 
 struct control_request {

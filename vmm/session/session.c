@@ -19,6 +19,13 @@ static void answer_start(struct session *session, int code, const char *text)
 	session->start_client = NULL;
 }
 
+static void answer_pause(struct session *session, int code, const char *text)
+{
+	if (session->pause_client)
+		control_reply(session->pause_client, code, text);
+	session->pause_client = NULL;
+}
+
 static void record_failure(struct session *session, int code, const char *text)
 {
 	if (!session->has_failed) {
@@ -27,6 +34,7 @@ static void record_failure(struct session *session, int code, const char *text)
 		session->failure.code = code ? code : EIO;
 	}
 	answer_start(session, session->failure.code, session->failure.text);
+	answer_pause(session, ESRCH, "container not running");
 	session->exit_code = SESSION_EXIT_CRASHED;
 }
 
@@ -34,6 +42,14 @@ static void fail(struct session *session, int code, const char *text)
 {
 	record_failure(session, code, text);
 	event_loop_stop(session->loop);
+}
+
+static void resume(struct session *session)
+{
+	if (session->is_paused)
+		session->config.resume(session->config.context);
+	session->is_paused = false;
+	answer_pause(session, ECANCELED, "the container was resumed before it stood still");
 }
 
 /* The streams of the container's first process. */
@@ -59,6 +75,8 @@ void session_stop_when_drained(struct session *session)
 /* The workload has ended: go as soon as the host has taken all of its output. */
 static void enter_exited(struct session *session)
 {
+	answer_pause(session, ESRCH, "container not running");
+	resume(session);
 	for (unsigned int i = 0; i < PROTOCOL_NR_STREAMS; i++)
 		relay_finish(&first_relays(session)[i]);
 	for (unsigned int i = 1; i < PROTOCOL_PROCESSES_MAX; i++)
@@ -253,17 +271,21 @@ static void start(struct session *session, struct control_client *client)
 	relay_release(&first_relays(session)[PROTOCOL_STDIN]);
 }
 
-static void signal_processes(struct session *session, struct control_client *client, int process,
-			     uint32_t signal_number)
+static void signal_processes(struct session *session, struct control_client *client,
+			     const struct control_request *request)
 {
-	if (session->state < SESSION_CREATED || session->state == SESSION_EXITED)
-		control_reply(client, ESRCH, "container not running");
-	else if (signal_number == 0 || signal_number > (uint32_t)SIGRTMAX)
+	int process = request->verb == CONTROL_SIGNAL_ALL ? ALL_PROCESSES : FIRST_PROCESS;
+
+	if (request->value == 0 || request->value > (uint32_t)SIGRTMAX) {
 		control_reply(client, EINVAL, "unknown signal");
-	else if (send_signal(session, process, signal_number) < 0)
+	} else if (send_signal(session, process, request->value) < 0) {
 		control_reply(client, EBUSY, "the guest does not take messages");
-	else
+	} else {
+		/* As the processes of a frozen control group: this one is not waited with. */
+		if (request->value == SIGKILL)
+			resume(session);
 		control_reply(client, 0, "");
+	}
 }
 
 static void list_processes(const struct session *session, struct control_client *client)
@@ -282,6 +304,39 @@ static void list_processes(const struct session *session, struct control_client 
 	control_reply(client, 0, reply.text);
 }
 
+static void pause_guest(struct session *session, struct control_client *client)
+{
+	if (session->pause_client) {
+		control_reply(client, EBUSY, "the container is being paused");
+		return;
+	}
+	/* Asked for again it is told again. */
+	session->is_paused = true;
+	session->pause_client = client;
+	session->config.pause(session->config.context);
+}
+
+void session_guest_paused(struct session *session)
+{
+	answer_pause(session, 0, "");
+}
+
+/* A request that needs a workload to be there. */
+static void serve_container(struct session *session, struct control_client *client,
+			    const struct control_request *request)
+{
+	if (session->state < SESSION_CREATED || session->state == SESSION_EXITED) {
+		control_reply(client, ESRCH, "container not running");
+	} else if (request->verb == CONTROL_PAUSE) {
+		pause_guest(session, client);
+	} else if (request->verb == CONTROL_RESUME) {
+		resume(session);
+		control_reply(client, 0, "");
+	} else {
+		signal_processes(session, client, request);
+	}
+}
+
 static void dispatch_request(struct session *session, struct control_client *client,
 			     const struct control_request *request)
 {
@@ -290,10 +345,10 @@ static void dispatch_request(struct session *session, struct control_client *cli
 		start(session, client);
 		break;
 	case CONTROL_SIGNAL:
-		signal_processes(session, client, FIRST_PROCESS, request->value);
-		break;
 	case CONTROL_SIGNAL_ALL:
-		signal_processes(session, client, ALL_PROCESSES, request->value);
+	case CONTROL_PAUSE:
+	case CONTROL_RESUME:
+		serve_container(session, client, request);
 		break;
 	case CONTROL_EXEC:
 		session_process_exec(session, client, request);
@@ -327,6 +382,8 @@ static void on_client_gone(void *context, struct control_client *client)
 
 	if (session->start_client == client)
 		session->start_client = NULL;
+	if (session->pause_client == client)
+		session->pause_client = NULL;
 	if (!client->owner)
 		return;
 	vsock_lock(session->vsock);

@@ -13,6 +13,10 @@
  * The guest's end (a reset, a lost control connection) ends the session in every state. That is the
  * life of process 0; other processes come and go from CREATED to RUNNING (session_process.h).
  *
+ * From CREATED on the guest can be paused: then it does nothing, while streams and messages wait in
+ * the connections as far as they have room. What it said before is still heard; its end lets it go
+ * on, to the last of its output.
+ *
  * Thread: the event loop's.
  * Trust:  the guest may send any frame in any state; one that does not fit ends the session.
  */
@@ -35,6 +39,9 @@ struct session_config {
 	int control_fd;		/* listening control socket; borrowed */
 	/* Tell the launcher that the container is created. */
 	void (*on_created)(void *context);
+	/* Stop the guest, which ends in session_guest_paused(), and let it go on. */
+	void (*pause)(void *context);
+	void (*resume)(void *context);
 	void *context;
 };
 
@@ -59,6 +66,8 @@ struct session {
 	uint32_t last_number; /* given to a process */
 	struct control_server control;
 	struct control_client *start_client; /* waits for STARTED */
+	bool is_paused;			     /* or about to be */
+	struct control_client *pause_client; /* waits for session_guest_paused() */
 	struct event_source signals;
 	int exit_code; /* as a shell shows it: 128 + N for signal N */
 	bool has_failed;
@@ -84,3 +93,6 @@ void session_stop_when_drained(struct session *session);
  * taken the output. Called with the vsock device's lock held.
  */
 void session_guest_ended(struct session *session, const char *text);
+
+/* The guest stands still after config.pause(). Called without the vsock device's lock. */
+void session_guest_paused(struct session *session);
