@@ -3,12 +3,12 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "vmm/base/fd.h"
+#include "vmm/session/session_requests.h"
 
 #define SIGNAL_EXIT_BASE 128
 
@@ -19,7 +19,7 @@ static void answer_start(struct session *session, int code, const char *text)
 	session->start_client = NULL;
 }
 
-static void answer_pause(struct session *session, int code, const char *text)
+void session_answer_pause(struct session *session, int code, const char *text)
 {
 	if (session->pause_client)
 		control_reply(session->pause_client, code, text);
@@ -34,7 +34,7 @@ static void record_failure(struct session *session, int code, const char *text)
 		session->failure.code = code ? code : EIO;
 	}
 	answer_start(session, session->failure.code, session->failure.text);
-	answer_pause(session, ESRCH, "container not running");
+	session_answer_pause(session, ESRCH, "container not running");
 	session->exit_code = SESSION_EXIT_CRASHED;
 }
 
@@ -44,18 +44,30 @@ static void fail(struct session *session, int code, const char *text)
 	event_loop_stop(session->loop);
 }
 
-static void resume(struct session *session)
+void session_resume(struct session *session)
 {
 	if (session->is_paused)
 		session->config.resume(session->config.context);
 	session->is_paused = false;
-	answer_pause(session, ECANCELED, "the container was resumed before it stood still");
+	session_answer_pause(session, ECANCELED, "the container was resumed before it stood still");
 }
 
 /* The streams of the container's first process. */
 static struct relay *first_relays(struct session *session)
 {
 	return session->processes[0].relays;
+}
+
+int session_send_signal(struct session *session, int process, uint32_t signal_number)
+{
+	return guest_channel_send(&session->channel,
+				  "{\"type\":\"signal\",\"process\":%d,\"signal\":%u}", process,
+				  signal_number);
+}
+
+void session_guest_paused(struct session *session)
+{
+	session_answer_pause(session, 0, "");
 }
 
 void session_stop_when_drained(struct session *session)
@@ -75,8 +87,8 @@ void session_stop_when_drained(struct session *session)
 /* The workload has ended: go as soon as the host has taken all of its output. */
 static void enter_exited(struct session *session)
 {
-	answer_pause(session, ESRCH, "container not running");
-	resume(session);
+	session_answer_pause(session, ESRCH, "container not running");
+	session_resume(session);
 	for (unsigned int i = 0; i < PROTOCOL_NR_STREAMS; i++)
 		relay_finish(&first_relays(session)[i]);
 	for (unsigned int i = 1; i < PROTOCOL_PROCESSES_MAX; i++)
@@ -240,156 +252,7 @@ const struct vsock_service session_vsock_service = {
 	.on_closed = on_closed,
 };
 
-/* --- requests of the command line, signals ------------------------------------------------- */
-
-#define FIRST_PROCESS 0
-#define ALL_PROCESSES (-1)
-
-static int send_signal(struct session *session, int process, uint32_t signal_number)
-{
-	return guest_channel_send(&session->channel,
-				  "{\"type\":\"signal\",\"process\":%d,\"signal\":%u}", process,
-				  signal_number);
-}
-
-static void start(struct session *session, struct control_client *client)
-{
-	if (session->state < SESSION_CREATED) {
-		control_reply(client, EAGAIN, "the container is still being created");
-		return;
-	}
-	if (session->state != SESSION_CREATED) {
-		control_reply(client, EALREADY, "cannot start an already running container");
-		return;
-	}
-	if (guest_channel_send(&session->channel, "{\"type\":\"start\"}") < 0) {
-		control_reply(client, EBUSY, "the guest does not take messages");
-		return;
-	}
-	session->state = SESSION_STARTING;
-	session->start_client = client;
-	relay_release(&first_relays(session)[PROTOCOL_STDIN]);
-}
-
-static void signal_processes(struct session *session, struct control_client *client,
-			     const struct control_request *request)
-{
-	int process = request->verb == CONTROL_SIGNAL_ALL ? ALL_PROCESSES : FIRST_PROCESS;
-
-	if (request->value == 0 || request->value > (uint32_t)SIGRTMAX) {
-		control_reply(client, EINVAL, "unknown signal");
-	} else if (send_signal(session, process, request->value) < 0) {
-		control_reply(client, EBUSY, "the guest does not take messages");
-	} else {
-		/* As the processes of a frozen control group: this one is not waited with. */
-		if (request->value == SIGKILL)
-			resume(session);
-		control_reply(client, 0, "");
-	}
-}
-
-static void list_processes(const struct session *session, struct control_client *client)
-{
-	struct control_reply reply = { 0 };
-	size_t len = 0;
-
-	for (unsigned int i = 1; i < PROTOCOL_PROCESSES_MAX; i++) {
-		const struct session_process *process = &session->processes[i];
-
-		if (process->state == SESSION_PROCESS_RUNNING && process->client &&
-		    len < sizeof(reply.text))
-			len += (size_t)snprintf(reply.text + len, sizeof(reply.text) - len, "%d ",
-						(int)process->host_pid);
-	}
-	control_reply(client, 0, reply.text);
-}
-
-static void pause_guest(struct session *session, struct control_client *client)
-{
-	if (session->pause_client) {
-		control_reply(client, EBUSY, "the container is being paused");
-		return;
-	}
-	/* Asked for again it is told again. */
-	session->is_paused = true;
-	session->pause_client = client;
-	session->config.pause(session->config.context);
-}
-
-void session_guest_paused(struct session *session)
-{
-	answer_pause(session, 0, "");
-}
-
-/* A request that needs a workload to be there. */
-static void serve_container(struct session *session, struct control_client *client,
-			    const struct control_request *request)
-{
-	if (session->state < SESSION_CREATED || session->state == SESSION_EXITED) {
-		control_reply(client, ESRCH, "container not running");
-	} else if (request->verb == CONTROL_PAUSE) {
-		pause_guest(session, client);
-	} else if (request->verb == CONTROL_RESUME) {
-		resume(session);
-		control_reply(client, 0, "");
-	} else {
-		signal_processes(session, client, request);
-	}
-}
-
-static void dispatch_request(struct session *session, struct control_client *client,
-			     const struct control_request *request)
-{
-	switch (request->verb) {
-	case CONTROL_START:
-		start(session, client);
-		break;
-	case CONTROL_SIGNAL:
-	case CONTROL_SIGNAL_ALL:
-	case CONTROL_PAUSE:
-	case CONTROL_RESUME:
-		serve_container(session, client, request);
-		break;
-	case CONTROL_EXEC:
-		session_process_exec(session, client, request);
-		break;
-	case CONTROL_PROCESSES:
-		list_processes(session, client);
-		break;
-	default:
-		control_reply(client, EINVAL, "unknown request");
-		break;
-	}
-}
-
-static void on_request(void *context, struct control_client *client,
-		       const struct control_request *request)
-{
-	struct session *session = context;
-
-	vsock_lock(session->vsock);
-	if (client->owner)
-		session_process_on_request(client->owner, request);
-	else
-		dispatch_request(session, client, request);
-	vsock_unlock(session->vsock);
-}
-
-/* cppcheck-suppress constParameter ; a callback: the server says what it is given */
-static void on_client_gone(void *context, struct control_client *client)
-{
-	struct session *session = context;
-
-	if (session->start_client == client)
-		session->start_client = NULL;
-	if (session->pause_client == client)
-		session->pause_client = NULL;
-	if (!client->owner)
-		return;
-	vsock_lock(session->vsock);
-	session_process_on_client_gone(client->owner);
-	vsock_unlock(session->vsock);
-}
+/* --- signals of this process ---------------------------------------------------------------- */
 
 static void send_window_size(struct session *session)
 {
@@ -415,7 +278,7 @@ static void on_signal(void *context, uint32_t events)
 	if (info.ssi_signo == SIGWINCH && session->config.terminal_fd >= 0)
 		send_window_size(session);
 	else if (session->state >= SESSION_CREATED)
-		(void)send_signal(session, FIRST_PROCESS, info.ssi_signo);
+		(void)session_send_signal(session, SESSION_FIRST_PROCESS, info.ssi_signo);
 	vsock_unlock(session->vsock);
 }
 
@@ -467,8 +330,8 @@ int session_init(struct session *session, const struct session_config *config, s
 	first_relays(session)[PROTOCOL_STDIN].is_held = true;
 	if (!r)
 		r = watch_signals(session, err);
-	session->control.on_request = on_request;
-	session->control.on_gone = on_client_gone;
+	session->control.on_request = session_on_request;
+	session->control.on_gone = session_on_client_gone;
 	session->control.context = session;
 	if (!r)
 		r = control_server_init(&session->control, config->control_fd, loop, err);

@@ -85,6 +85,17 @@ int session_init(struct session *session, const struct session_config *config, s
 		 struct event_loop *loop, struct error *err);
 void session_fini(struct session *session);
 
+/* Send a signal to a process, by number, or to all. As guest_channel_send(). */
+#define SESSION_FIRST_PROCESS 0
+#define SESSION_ALL_PROCESSES (-1)
+int session_send_signal(struct session *session, int process, uint32_t signal_number);
+
+/* Answer who waits for the guest to stand still, if anybody does. */
+void session_answer_pause(struct session *session, int code, const char *text);
+
+/* Let a paused guest go on. */
+void session_resume(struct session *session);
+
 /* End the loop if the session is over and the host has taken all output. */
 void session_stop_when_drained(struct session *session);
 

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/session/session_requests.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "vmm/session/session.h"
+
+static void start(struct session *session, struct control_client *client)
+{
+	if (session->state < SESSION_CREATED) {
+		control_reply(client, EAGAIN, "the container is still being created");
+		return;
+	}
+	if (session->state != SESSION_CREATED) {
+		control_reply(client, EALREADY, "cannot start an already running container");
+		return;
+	}
+	if (guest_channel_send(&session->channel, "{\"type\":\"start\"}") < 0) {
+		control_reply(client, EBUSY, "the guest does not take messages");
+		return;
+	}
+	session->state = SESSION_STARTING;
+	session->start_client = client;
+	relay_release(&session->processes[0].relays[PROTOCOL_STDIN]);
+}
+
+static void signal_processes(struct session *session, struct control_client *client,
+			     const struct control_request *request)
+{
+	int process =
+		request->verb == CONTROL_SIGNAL_ALL ? SESSION_ALL_PROCESSES : SESSION_FIRST_PROCESS;
+
+	if (request->value == 0 || request->value > (uint32_t)SIGRTMAX) {
+		control_reply(client, EINVAL, "unknown signal");
+	} else if (session_send_signal(session, process, request->value) < 0) {
+		control_reply(client, EBUSY, "the guest does not take messages");
+	} else {
+		/* As the processes of a frozen control group: this one is not waited with. */
+		if (request->value == SIGKILL)
+			session_resume(session);
+		control_reply(client, 0, "");
+	}
+}
+
+static void list_processes(const struct session *session, struct control_client *client)
+{
+	struct control_reply reply = { 0 };
+	size_t len = 0;
+
+	for (unsigned int i = 1; i < PROTOCOL_PROCESSES_MAX; i++) {
+		const struct session_process *process = &session->processes[i];
+
+		if (process->state == SESSION_PROCESS_RUNNING && process->client &&
+		    len < sizeof(reply.text))
+			len += (size_t)snprintf(reply.text + len, sizeof(reply.text) - len, "%d ",
+						(int)process->host_pid);
+	}
+	control_reply(client, 0, reply.text);
+}
+
+static void pause_guest(struct session *session, struct control_client *client)
+{
+	if (session->pause_client) {
+		control_reply(client, EBUSY, "the container is being paused");
+		return;
+	}
+	/* Asked for again it is told again. */
+	session->is_paused = true;
+	session->pause_client = client;
+	session->config.pause(session->config.context);
+}
+
+/* A request that needs a workload to be there. */
+static void serve_container(struct session *session, struct control_client *client,
+			    const struct control_request *request)
+{
+	if (session->state < SESSION_CREATED || session->state == SESSION_EXITED) {
+		control_reply(client, ESRCH, "container not running");
+	} else if (request->verb == CONTROL_PAUSE) {
+		pause_guest(session, client);
+	} else if (request->verb == CONTROL_RESUME) {
+		session_resume(session);
+		control_reply(client, 0, "");
+	} else {
+		signal_processes(session, client, request);
+	}
+}
+
+static void dispatch_request(struct session *session, struct control_client *client,
+			     const struct control_request *request)
+{
+	switch (request->verb) {
+	case CONTROL_START:
+		start(session, client);
+		break;
+	case CONTROL_SIGNAL:
+	case CONTROL_SIGNAL_ALL:
+	case CONTROL_PAUSE:
+	case CONTROL_RESUME:
+		serve_container(session, client, request);
+		break;
+	case CONTROL_EXEC:
+		session_process_exec(session, client, request);
+		break;
+	case CONTROL_PROCESSES:
+		list_processes(session, client);
+		break;
+	default:
+		control_reply(client, EINVAL, "unknown request");
+		break;
+	}
+}
+
+void session_on_request(void *context, struct control_client *client,
+			const struct control_request *request)
+{
+	struct session *session = context;
+
+	vsock_lock(session->vsock);
+	if (client->owner)
+		session_process_on_request(client->owner, request);
+	else
+		dispatch_request(session, client, request);
+	vsock_unlock(session->vsock);
+}
+
+/* cppcheck-suppress constParameter ; a callback: the server says what it is given */
+void session_on_client_gone(void *context, struct control_client *client)
+{
+	struct session *session = context;
+
+	if (session->start_client == client)
+		session->start_client = NULL;
+	if (session->pause_client == client)
+		session->pause_client = NULL;
+	if (!client->owner)
+		return;
+	vsock_lock(session->vsock);
+	session_process_on_client_gone(client->owner);
+	vsock_unlock(session->vsock);
+}

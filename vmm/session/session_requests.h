@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session_requests.h - what the clients of the control socket ask of a session
+ *
+ * Thread: the event loop's; the vsock device's lock is taken here.
+ */
+#pragma once
+
+#include "vmm/session/control_socket.h"
+
+/* Callbacks of struct control_server, whose context is the session. */
+void session_on_request(void *context, struct control_client *client,
+			const struct control_request *request);
+void session_on_client_gone(void *context, struct control_client *client);
