@@ -27,7 +27,7 @@ static char *plan_text(const char *change)
 	char *plan = NULL;
 
 	if (!ok(container_config_parse(text, strlen(text), "/host/bundle", &config, &err) == 0 &&
-		container_config_guest_plan(config, entropy, &plan, &err) == 0))
+		container_config_guest_plan(config, entropy, "c1", "/bundle", &plan, &err) == 0))
 		printf("# %s\n", err.text);
 	container_config_free(config);
 	return plan;
@@ -179,7 +179,7 @@ static void test_size(void)
 	size_t room;
 
 	ok(container_config_parse(text, strlen(text), "/b", &config, &err) == 0);
-	is_int(container_config_guest_plan(config, entropy, &plan, &err), 0);
+	is_int(container_config_guest_plan(config, entropy, "c1", "/bundle", &plan, &err), 0);
 	room = PROTOCOL_JSON_MAX - strlen(plan) - strlen(",\"\"");
 	variable = malloc(room + 2);
 	memset(variable, 'x', room + 1);
@@ -188,11 +188,11 @@ static void test_size(void)
 	variable[room] = 0;
 	is_int(text_list_add(&config->process.env, "%s", variable), 0);
 	free(pointer_take(plan));
-	is_int(container_config_guest_plan(config, entropy, &plan, &err), 0);
+	is_int(container_config_guest_plan(config, entropy, "c1", "/bundle", &plan, &err), 0);
 	is_int(plan ? strlen(plan) : 0, PROTOCOL_JSON_MAX);
 	is_int(text_list_add(&config->process.env, "B="), 0);
 	free(pointer_take(plan));
-	ok(container_config_guest_plan(config, entropy, &plan, &err) < 0);
+	ok(container_config_guest_plan(config, entropy, "c1", "/bundle", &plan, &err) < 0);
 	is_str(err.text, "config.json: more than the 8388608 bytes a guest takes");
 	container_config_free(config);
 }
