@@ -125,11 +125,27 @@ static void test_nothing_of_the_host(void)
 	ok(text && !strstr(text, "/host"));
 }
 
+/* The one thing for which a guest is told of its bundle. */
+static void test_start_hooks(void)
+{
+	AUTO_FREE char *text =
+		plan_text("{'annotations':{'a':'b'},'hooks':{'prestart':[{'path':'/secret'}],"
+			  "'startContainer':[{'path':'/x','env':['A=1'],'timeout':4}]}}");
+
+	ok(text && !strstr(text, "secret"));
+	ok(text &&
+	   strstr(text, ",\"startContainer\":{\"state\":{\"ociVersion\":\"1.3.0\",\"id\":\"c1\","
+			"\"status\":\"created\",\"bundle\":\"/bundle\",\"annotations\":{\"a\":"
+			"\"b\"}},\"hooks\":[{\"path\":\"/x\",\"args\":[\"/x\"],\"env\":[\"A=1\"],"
+			"\"timeout\":4}]}}"));
+}
+
 static void test_optional_members(void)
 {
 	AUTO_FREE char *text = plan_text("{'hostname':null}");
 
 	ok(text && !strstr(text, "hostname") && !strstr(text, "domainname") &&
+	   !strstr(text, "startContainer") && !strstr(text, "/bundle") &&
 	   !strstr(text, "oomScoreAdj"));
 	ok(text && strstr(text, "\"capabilities\":{\"bounding\":32,"));
 }
@@ -137,7 +153,9 @@ static void test_optional_members(void)
 /* Both ends of the protocol agree. */
 static void test_guest_init_reads_it(void)
 {
-	static const char *const changes[] = { "{}", everything };
+	static const char *const changes[] = {
+		"{'hooks':{'startContainer':[{'path':'/x'},{'path':'/y','timeout':4}]}}", everything
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
 		AUTO_FREE char *text = plan_text(changes[i]);
@@ -153,6 +171,11 @@ static void test_guest_init_reads_it(void)
 		}
 		is_int(plan.process.args.len, i == 0 ? 1 : 2);
 		is_int(plan.nr_mounts, i == 0 ? 1 : 2);
+		is_int(plan.nr_start_hooks, i == 0 ? 2 : 0);
+		if (i == 0) {
+			is_str(plan.start_hooks[1].args.items[0], "/y");
+			is_int(plan.start_hooks[1].timeout_s, 4);
+		}
 		if (i == 1) {
 			ok(plan.process.rlimits[0].hard == RLIM_INFINITY);
 			is_int(plan.process.oom_score_adj, -5);
@@ -202,6 +225,7 @@ int main(void)
 	test_every_member();
 	test_seccomp();
 	test_nothing_of_the_host();
+	test_start_hooks();
 	test_optional_members();
 	test_guest_init_reads_it();
 	test_size();
