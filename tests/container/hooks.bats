@@ -4,8 +4,8 @@
 # shellcheck disable=SC2016 # what single quotes protect is for jq and for the shell inside
 load helpers
 
-# A hook that appends its kind and the state it reads to the log and, once there is a file "details",
-# notes where it runs. The directory $BATS_TEST_TMPDIR/log of the host is /log in the container.
+# A hook that appends its kind and the state it reads to the log and, once there is a file
+# "details", notes where it runs. The directory $BATS_TEST_TMPDIR/log of the host is /log in the container.
 setup()
 {
 	STATE=$BATS_TEST_TMPDIR/state
@@ -129,7 +129,7 @@ startContainer poststart started stopped poststop deleted " ] || { cat "$LOG/eve
 @test "where each kind runs: namespaces, directory, environment, descriptors" {
 	local tmp=$BATS_TEST_TMPDIR pid name kind
 
-	bundle where "$HOOKS | .hooks.prestart += [run(\"pid=\$(sed 's/.*\\\"pid\\\":\\\\([0-9]*\\\\).*/\\\\1/')
+	bundle where "$HOOKS | .hooks.prestart += [run(\"pid=\$(jq .pid)
 		echo \$pid > \$LOG/pid
 		ip link add hook0 type dummy && ip link set hook0 netns \$pid\")]" \
 		sleep 1000
@@ -183,7 +183,7 @@ hooks.${kind}[1]: '/bin/sh' ended with exit code 3: words" "$output" || return 1
 	one_by_one fails_creation prestart createRuntime createContainer
 }
 
-# Of the container's life, what was begun is ended; and a poststop hook that fails is only warned of.
+# Of a poststop hook that fails there is a warning, no more.
 @test "a hook that fails at the start fails start and ends the container" {
 	local poststop='.hooks.poststop = [run("exit 5"), note("poststop")]' kind
 
@@ -213,11 +213,12 @@ hooks.${kind}[1]: '/bin/sh' ended with exit code 3: words" "$output" || return 1
 	[ "$(events)" = "$HOOK_KINDS " ]
 
 	rm "$LOG/events"
-	bundle slow "$HOOKS | .hooks.createRuntime += [run(\"sleep 1000 & echo \$! > \$LOG/pid; echo says; wait\")
-		| .timeout = 1]" true
+	bundle slow "$HOOKS | .hooks.createRuntime += [run(\"sleep 1000 & echo \$! > \$LOG/pid
+		echo says; wait\") | .timeout = 1]" true
 	output=$(run_bundle slow 2>&1 < /dev/null) || status=$?
 	[ "$status" -eq 1 ]
-	is_one_line_with "hooks.createRuntime[1]: '/bin/sh' was still running after its timeout of 1 s: says" "$output"
+	is_one_line_with "hooks.createRuntime[1]: '/bin/sh' was still running after its timeout of \
+1 s: says" "$output"
 	[ "$(events)" = "prestart createRuntime poststop " ]
 	wait_until 10 eval "! kill -0 $(< "$LOG/pid") 2> /dev/null"
 }
@@ -275,7 +276,7 @@ ends_hung()
 		"createContainer KILL" "createContainer TERM" "createContainer DELETE"
 }
 
-@test "the hooks of a container are those of its creation; a removed bundle does not stop poststop" {
+@test "hooks are those of the creation; a bundle that was removed does not stop poststop" {
 	bundle life "$HOOKS" sleep 1000
 	create life
 	touch "$LOG/details"
