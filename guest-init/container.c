@@ -21,6 +21,7 @@
 #include "guest-init/program_lookup.h"
 #include "guest-init/pseudo_terminal.h"
 #include "guest-init/scope.h"
+#include "guest-init/start_hooks.h"
 
 /*
  * Theory of operation, in two halves. container_build() works from outside: guest-init's /proc and
@@ -34,6 +35,7 @@ struct container_state {
 	struct pseudo_terminal terminal;
 	char **env;
 	char *program;
+	int hook_state_fd; /* -1 without hooks */
 };
 
 /* Missing directories of the working directory are created, as engines are used to. */
@@ -145,7 +147,8 @@ static int container_set_stdio(const struct container_state *state,
 static int container_close_others(const struct container_state *state,
 				  const struct container_start *start, struct failure *err)
 {
-	const int kept_fds[] = { start->report_fd, start->gate_fd, state->terminal.master_fd };
+	const int kept_fds[] = { start->report_fd, start->gate_fd, state->terminal.master_fd,
+				 state->hook_state_fd };
 	unsigned int first = 3;
 
 	/* From one kept descriptor to the next higher one. */
@@ -184,6 +187,8 @@ static int container_become(struct container_state *state, const struct containe
 	const struct plan_process *process = start->process;
 	int r = container_set_stdio(state, start, err);
 
+	if (!r && start->plan)
+		r = start_hooks_prepare(start->plan, &state->hook_state_fd, err);
 	if (!r)
 		r = container_close_others(state, start, err);
 	if (!r)
@@ -212,13 +217,16 @@ static void container_wait_at_gate(int gate_fd)
 		_exit(1);
 }
 
-static void container_exec(const struct container_state *state, const struct plan_process *process,
+static void container_exec(const struct container_state *state, const struct container_start *start,
 			   struct failure *err)
 {
+	const struct plan_process *process = start->process;
 	sigset_t none;
 
 	(void)sigemptyset(&none);
 	(void)pthread_sigmask(SIG_SETMASK, &none, NULL);
+	if (start->plan && start_hooks_run(start->plan, state->hook_state_fd, err))
+		return;
 	/* As late as can be, so that the filter is about the program alone. */
 	if (process->no_new_privileges && process_filter_install(process, err))
 		return;
@@ -229,7 +237,10 @@ static void container_exec(const struct container_state *state, const struct pla
 void container_run(const struct container_start *start)
 {
 	struct container_report report = { .terminal_fd = -1 };
-	struct container_state state = { .terminal = { .master_fd = -1, .slave_fd = -1 } };
+	struct container_state state = {
+		.terminal = { .master_fd = -1, .slave_fd = -1 },
+		.hook_state_fd = -1,
+	};
 	int r = start->plan ? container_build(&state, start, &report.failure)
 			    : container_join(&state, start, &report.failure);
 
@@ -241,7 +252,7 @@ void container_run(const struct container_start *start)
 	if (r)
 		_exit(1);
 	container_wait_at_gate(start->gate_fd);
-	container_exec(&state, start->process, &report.failure);
+	container_exec(&state, start, &report.failure);
 	report.is_ready = false;
 	container_send_report(start->report_fd, &report);
 	_exit(report.failure.code == ENOENT ? 127 : 126);

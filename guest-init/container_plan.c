@@ -75,6 +75,13 @@ static const struct member rlimit_members[] = {
 	MEMBER(struct plan_rlimit, hard, "hard", MEMBER_LIMIT),
 };
 
+static const struct member hook_members[] = {
+	MEMBER(struct plan_hook, path, "path", MEMBER_PATH),
+	MEMBER(struct plan_hook, args, "args", MEMBER_STRINGS),
+	MEMBER(struct plan_hook, env, "env", MEMBER_STRINGS),
+	MEMBER(struct plan_hook, timeout_s, "timeout", MEMBER_U32),
+};
+
 static const struct member capabilities_members[] = {
 	MEMBER(struct plan_capabilities, bounding, "bounding", MEMBER_U64),
 	MEMBER(struct plan_capabilities, effective, "effective", MEMBER_U64),
@@ -277,7 +284,7 @@ static int plan_read_gid(const json_t *item, void *ret_item, struct failure *err
 
 /*
  * Read the list @name of @object into a new array of items of @item_size bytes. The array is the
- * caller's on failure too.
+ * caller's on failure too, then with zeros in place of what was not read.
  */
 static int plan_read_list(const json_t *object, const char *name, size_t item_size,
 			  plan_read_item_fn read_item, void *ret_array, size_t *ret_len,
@@ -293,10 +300,10 @@ static int plan_read_list(const json_t *object, const char *name, size_t item_si
 	if (!array)
 		return failure_set(err, ENOMEM, "\"%s\"", name);
 	*(void **)ret_array = array;
+	*ret_len = len;
 	for (size_t i = 0; i < len; i++)
 		if (read_item(json_array_get(list, i), array + i * item_size, err))
 			return failure_prefix(err, "%s[%zu]", name, i);
-	*ret_len = len;
 	return 0;
 }
 
@@ -433,6 +440,29 @@ static int plan_read_process(const json_t *message, struct plan_process *process
 	return r ? failure_prefix(err, "process") : 0;
 }
 
+static int plan_read_hook(const json_t *item, void *ret_item, struct failure *err)
+{
+	struct plan_hook *hook = ret_item;
+	int r = plan_read_members(item, hook_members, ARRAY_SIZE(hook_members), hook, err);
+
+	return r || hook->args.len ? r : failure_invalid(err, "args must not be empty");
+}
+
+static int plan_read_start_hooks(struct container_plan *plan, struct failure *err)
+{
+	json_t *object = json_object_get(plan->message, "startContainer");
+	int r;
+
+	if (!object)
+		return 0;
+	plan->hook_state = json_object_get(object, "state");
+	if (!json_is_object(plan->hook_state))
+		return failure_invalid(err, "startContainer: \"state\" is not an object");
+	r = plan_read_list(object, "hooks", sizeof(*plan->start_hooks), plan_read_hook,
+			   &plan->start_hooks, &plan->nr_start_hooks, err);
+	return r ? failure_prefix(err, "startContainer") : 0;
+}
+
 int container_plan_init(struct container_plan *plan, json_t *message, struct failure *err)
 {
 	int r;
@@ -452,6 +482,8 @@ int container_plan_init(struct container_plan *plan, json_t *message, struct fai
 		r = plan_read_sysctls(plan, err);
 	if (!r)
 		r = plan_read_process(message, &plan->process, err);
+	if (!r)
+		r = plan_read_start_hooks(plan, err);
 	if (r)
 		container_plan_fini(plan);
 	return r;
@@ -468,6 +500,11 @@ static void plan_release_process(struct plan_process *process)
 
 void container_plan_fini(struct container_plan *plan)
 {
+	for (size_t i = 0; i < plan->nr_start_hooks; i++) {
+		free(plan->start_hooks[i].args.items);
+		free(plan->start_hooks[i].env.items);
+	}
+	free(plan->start_hooks);
 	free(plan->mounts);
 	free(plan->devices);
 	free(plan->sysctls);

@@ -78,6 +78,14 @@ struct plan_process {
 	int32_t oom_score_adj;	    /* or PLAN_OOM_SCORE_UNSET */
 };
 
+/* A program of the container to run before its process. */
+struct plan_hook {
+	const char *path;	  /* absolute */
+	struct plan_strings args; /* at least one */
+	struct plan_strings env;
+	uint32_t timeout_s; /* 0: none */
+};
+
 struct container_plan {
 	json_t *message;	/* what all strings point into */
 	const char *entropy;	/* hex digits, an even number of them */
@@ -94,6 +102,9 @@ struct container_plan {
 	size_t nr_sysctls;
 	struct plan_strings masked_paths, readonly_paths;
 	struct plan_process process;
+	json_t *hook_state; /* object without "pid"; borrowed from the message, NULL without hooks */
+	struct plan_hook *start_hooks;
+	size_t nr_start_hooks;
 };
 
 /*

@@ -53,6 +53,10 @@
  *                   "access": BPF_DEVCG_ACC_… bits}]
  *          of each kind of access the last rule for a device decides; without one it is denied
  *   }
+ *   "startContainer"?: {"state": the container's state, which gets a member "pid",
+ *                       "hooks": [{"path", "args": [..], "env": [..],
+ *                                  "timeout": seconds (0: none)}]}
+ *      programs to run in the container's process, as its user, right before its program
  *   "process": {
  *      "terminal": bool, "rows": R, "columns": C (0: not given),
  *      "args": [..], "env": [..], "cwd": path,

@@ -51,7 +51,7 @@ static void check_plan(const struct container_config *config)
 	struct error err;
 	json_t *message;
 
-	BUG_ON(container_config_guest_plan(config, entropy, &text, &err) < 0);
+	BUG_ON(container_config_guest_plan(config, entropy, "c1", "/bundle", &text, &err) < 0);
 	message = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	BUG_ON(!message);
 	BUG_ON(container_plan_init(&plan, message, &failure) < 0);

@@ -341,8 +341,8 @@ static void test_limits_that_limit_nothing(void)
 	container_config_free(config);
 }
 
-/* The shape of what Docker and podman write, shortened: refused for the named fields alone. */
-static void test_engines_fail_on_named_fields_only(void)
+/* The shape of what Docker and podman write, shortened: all of it is taken. */
+static void test_engines(void)
 {
 	static const char engine[] =
 		"{'ociVersion':'1.0.2-dev','hooks':{'prestart':[{'path':'/proc/7/exe'}]},"
@@ -372,9 +372,9 @@ static void test_engines_fail_on_named_fields_only(void)
 	AUTO_FREE char *text = changed_config_text(engine);
 	struct container_config *config = NULL;
 
-	is_int(container_config_parse(text, strlen(text), "/b", &config, &err), -EINVAL);
-	is_str(err.text, "config.json: hooks.prestart is not supported");
-	ok(!config);
+	if (!ok(container_config_parse(text, strlen(text), "/b", &config, &err) == 0))
+		printf("# %s\n", err.text);
+	container_config_free(config);
 }
 
 static void test_load(void)
@@ -484,7 +484,7 @@ int main(void)
 	test_memory();
 	test_cpus();
 	test_limits_that_limit_nothing();
-	test_engines_fail_on_named_fields_only();
+	test_engines();
 	test_load();
 	test_process_file();
 	test_many_refusals();

@@ -186,6 +186,29 @@ static void test_malformed_lists(void)
 		"devices[0]: \"major\" is not a whole number from 0 to 4294967295");
 }
 
+static void test_malformed_hooks(void)
+{
+	json_t *m = good_message();
+
+	is_malformed(changed(m, m, "startContainer", "{\"hooks\":[]}"),
+		     "startContainer: \"state\" is not an object");
+	m = good_message();
+	is_malformed(changed(m, m, "startContainer", "{\"state\":{}}"),
+		     "startContainer: \"hooks\" is missing or not a list");
+	m = good_message();
+	is_malformed(changed(m, m, "startContainer",
+			     "{\"state\":{},\"hooks\":[{\"path\":\"/x\",\"args\":[\"x\"],"
+			     "\"env\":[],\"timeout\":0},{\"path\":\"/x\",\"args\":[\"x\"],"
+			     "\"env\":[],\"timeout\":-1}]}"),
+		     "startContainer: hooks[1]: \"timeout\" is not a whole number from 0 to "
+		     "4294967295");
+	m = good_message();
+	is_malformed(changed(m, m, "startContainer",
+			     "{\"state\":{},\"hooks\":[{\"path\":\"/x\",\"args\":[],"
+			     "\"env\":[],\"timeout\":0}]}"),
+		     "startContainer: hooks[0]: args must not be empty");
+}
+
 static void test_malformed_process(void)
 {
 	json_t *m = good_message();
@@ -225,6 +248,7 @@ int main(void)
 	test_optional_members();
 	test_malformed_container();
 	test_malformed_lists();
+	test_malformed_hooks();
 	test_malformed_process();
 	return tap_done();
 }

@@ -27,7 +27,7 @@ static char *plan_text(const char *change)
 	char *plan = NULL;
 
 	if (!ok(container_config_parse(text, strlen(text), "/host/bundle", &config, &err) == 0 &&
-		container_config_guest_plan(config, entropy, &plan, &err) == 0))
+		container_config_guest_plan(config, entropy, "c1", "/bundle", &plan, &err) == 0))
 		printf("# %s\n", err.text);
 	container_config_free(config);
 	return plan;
@@ -125,11 +125,27 @@ static void test_nothing_of_the_host(void)
 	ok(text && !strstr(text, "/host"));
 }
 
+/* The one thing for which a guest is told of its bundle. */
+static void test_start_hooks(void)
+{
+	AUTO_FREE char *text =
+		plan_text("{'annotations':{'a':'b'},'hooks':{'prestart':[{'path':'/secret'}],"
+			  "'startContainer':[{'path':'/x','env':['A=1'],'timeout':4}]}}");
+
+	ok(text && !strstr(text, "secret"));
+	ok(text &&
+	   strstr(text, ",\"startContainer\":{\"state\":{\"ociVersion\":\"1.3.0\",\"id\":\"c1\","
+			"\"status\":\"created\",\"bundle\":\"/bundle\",\"annotations\":{\"a\":"
+			"\"b\"}},\"hooks\":[{\"path\":\"/x\",\"args\":[\"/x\"],\"env\":[\"A=1\"],"
+			"\"timeout\":4}]}}"));
+}
+
 static void test_optional_members(void)
 {
 	AUTO_FREE char *text = plan_text("{'hostname':null}");
 
 	ok(text && !strstr(text, "hostname") && !strstr(text, "domainname") &&
+	   !strstr(text, "startContainer") && !strstr(text, "/bundle") &&
 	   !strstr(text, "oomScoreAdj"));
 	ok(text && strstr(text, "\"capabilities\":{\"bounding\":32,"));
 }
@@ -137,7 +153,9 @@ static void test_optional_members(void)
 /* Both ends of the protocol agree. */
 static void test_guest_init_reads_it(void)
 {
-	static const char *const changes[] = { "{}", everything };
+	static const char *const changes[] = {
+		"{'hooks':{'startContainer':[{'path':'/x'},{'path':'/y','timeout':4}]}}", everything
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
 		AUTO_FREE char *text = plan_text(changes[i]);
@@ -153,6 +171,11 @@ static void test_guest_init_reads_it(void)
 		}
 		is_int(plan.process.args.len, i == 0 ? 1 : 2);
 		is_int(plan.nr_mounts, i == 0 ? 1 : 2);
+		is_int(plan.nr_start_hooks, i == 0 ? 2 : 0);
+		if (i == 0) {
+			is_str(plan.start_hooks[1].args.items[0], "/y");
+			is_int(plan.start_hooks[1].timeout_s, 4);
+		}
 		if (i == 1) {
 			ok(plan.process.rlimits[0].hard == RLIM_INFINITY);
 			is_int(plan.process.oom_score_adj, -5);
@@ -179,7 +202,7 @@ static void test_size(void)
 	size_t room;
 
 	ok(container_config_parse(text, strlen(text), "/b", &config, &err) == 0);
-	is_int(container_config_guest_plan(config, entropy, &plan, &err), 0);
+	is_int(container_config_guest_plan(config, entropy, "c1", "/bundle", &plan, &err), 0);
 	room = PROTOCOL_JSON_MAX - strlen(plan) - strlen(",\"\"");
 	variable = malloc(room + 2);
 	memset(variable, 'x', room + 1);
@@ -188,11 +211,11 @@ static void test_size(void)
 	variable[room] = 0;
 	is_int(text_list_add(&config->process.env, "%s", variable), 0);
 	free(pointer_take(plan));
-	is_int(container_config_guest_plan(config, entropy, &plan, &err), 0);
+	is_int(container_config_guest_plan(config, entropy, "c1", "/bundle", &plan, &err), 0);
 	is_int(plan ? strlen(plan) : 0, PROTOCOL_JSON_MAX);
 	is_int(text_list_add(&config->process.env, "B="), 0);
 	free(pointer_take(plan));
-	ok(container_config_guest_plan(config, entropy, &plan, &err) < 0);
+	ok(container_config_guest_plan(config, entropy, "c1", "/bundle", &plan, &err) < 0);
 	is_str(err.text, "config.json: more than the 8388608 bytes a guest takes");
 	container_config_free(config);
 }
@@ -202,6 +225,7 @@ int main(void)
 	test_every_member();
 	test_seccomp();
 	test_nothing_of_the_host();
+	test_start_hooks();
 	test_optional_members();
 	test_guest_init_reads_it();
 	test_size();

@@ -56,7 +56,7 @@ static void test_one(const struct malformed_config *malformed, const char *scrat
 		return;
 	r = container_config_load(bundle_fd, bundle, &config, &err);
 	if (r == 0)
-		r = container_config_guest_plan(config, entropy, &plan, &err);
+		r = container_config_guest_plan(config, entropy, "c1", "/bundle", &plan, &err);
 	if (!ok(r < 0 && r == -err.code && strstr(err.text, malformed->expect) &&
 		strstr(err.text, "config.json")))
 		printf("# %s\n# got  %d: %s\n# want %s\n",

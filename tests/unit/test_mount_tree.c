@@ -26,7 +26,9 @@ static int make_in_tree(const struct container_config *config, const char *path)
 	if (pid == 0) {
 		struct error err;
 
-		if (unshare(CLONE_NEWNS) < 0 || mount_tree_enter(config, &err) < 0)
+		int root_fd = unshare(CLONE_NEWNS) < 0 ? -1 : mount_tree_build(config, &err);
+
+		if (root_fd < 0 || mount_tree_enter(root_fd, config, &err) < 0)
 			_exit(NOT_ENTERED);
 		_exit(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) < 0 ? errno : 0);
 	}

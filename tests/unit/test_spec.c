@@ -84,7 +84,8 @@ static void test_features(void)
 	(void)mount_options(&count);
 	is_str(json_string_value(json_object_get(json, "ociVersionMin")), "1.0.0");
 	is_str(json_string_value(json_object_get(json, "ociVersionMax")), "1.3.0");
-	is_int(json_array_size(json_object_get(json, "hooks")), 0);
+	is_int(json_array_size(json_object_get(json, "hooks")), 6);
+	ok(holds(json_object_get(json, "hooks"), "createContainer"));
 	is_int(json_array_size(options), count);
 	ok(holds(options, "rro") && !holds(options, "idmap"));
 	ok(holds(json_object_get(linux_json, "namespaces"), "network"));

@@ -12,11 +12,15 @@
 #include "vmm/base/log.h"
 #include "vmm/cli/block_signals.h"
 #include "vmm/cli/images.h"
+#include "vmm/cli/lifecycle.h"
 #include "vmm/cli/pid_file.h"
 #include "vmm/kvm/kvm_host.h"
 #include "vmm/oci/container_config.h"
 #include "vmm/oci/guest_plan.h"
 #include "vmm/session/control_socket.h"
+
+/* The container process in its own pid namespace, which hooks in there see. */
+#define PID_IN_CONTAINER 1
 
 /* What is opened and loaded before any process of the container exists. */
 struct preparation {
@@ -24,6 +28,7 @@ struct preparation {
 	char *bundle; /* absolute path, heap */
 	struct container_config *config;
 	char *guest_plan;
+	char *hook_state; /* of createContainer hooks */
 	struct image kernel, initramfs;
 	int kvm_fd, control_fd;
 };
@@ -36,6 +41,7 @@ static void preparation_end(struct preparation *preparation)
 	if (preparation->guest_plan)
 		explicit_bzero(preparation->guest_plan, strlen(preparation->guest_plan));
 	free(preparation->guest_plan);
+	free(preparation->hook_state);
 	image_close(&preparation->kernel);
 	image_close(&preparation->initramfs);
 	fd_close(&preparation->kvm_fd);
@@ -61,17 +67,26 @@ static int load_config(struct preparation *preparation, const char *bundle, stru
 	return 0;
 }
 
-static int make_guest_plan(struct preparation *preparation, struct error *err)
+static int make_guest_plan(struct preparation *preparation, const char *id, struct error *err)
 {
 	uint8_t entropy[CONTAINER_ENTROPY_SIZE];
 	int r;
 
 	if (getrandom(entropy, sizeof(entropy), 0) != (ssize_t)sizeof(entropy))
 		return error_set(err, errno, "get random bytes");
-	r = container_config_guest_plan(preparation->config, entropy, &preparation->guest_plan,
-					err);
+	r = container_config_guest_plan(preparation->config, entropy, id, preparation->bundle,
+					&preparation->guest_plan, err);
 	explicit_bzero(entropy, sizeof(entropy));
 	return r;
+}
+
+/* The state of a container that is being created, for its hooks. */
+static int make_hook_state(const struct preparation *preparation, const char *id, pid_t pid,
+			   char **ret, struct error *err)
+{
+	*ret = container_hook_state_text(id, CONTAINER_CREATING, pid, preparation->bundle,
+					 preparation->config->annotations);
+	return *ret ? 0 : error_set(err, ENOMEM, "describe the container to its hooks");
 }
 
 static int check_terminal(const struct container_config *config,
@@ -107,7 +122,10 @@ static int prepare(struct preparation *preparation, const struct global_options 
 	if (!r)
 		r = check_terminal(preparation->config, options, err);
 	if (!r)
-		r = make_guest_plan(preparation, err);
+		r = make_guest_plan(preparation, options->id, err);
+	if (!r)
+		r = make_hook_state(preparation, options->id, PID_IN_CONTAINER,
+				    &preparation->hook_state, err);
 	if (!r)
 		r = image_open(IMAGE_KERNEL, globals->kernel, &preparation->kernel, err);
 	if (!r)
@@ -159,6 +177,7 @@ static int launch(struct creation *creation, const struct preparation *preparati
 	const struct launch_request request = {
 		.config = preparation->config,
 		.guest_plan = preparation->guest_plan,
+		.hook_state = preparation->hook_state,
 		.kvm_fd = preparation->kvm_fd,
 		.kernel_fd = preparation->kernel.fd,
 		.initramfs_fd = preparation->initramfs.fd,
@@ -175,6 +194,18 @@ static int launch(struct creation *creation, const struct preparation *preparati
 
 	fd_close(&creation->pty.slave_fd);
 	return r;
+}
+
+static int run_hooks(struct creation *creation, const struct preparation *preparation,
+		     struct error *err)
+{
+	AUTO_FREE char *state = NULL;
+	int r = make_hook_state(preparation, creation->state->id, creation->launch.pid, &state,
+				err);
+
+	return r < 0 ? r
+		     : launch_run_hooks(&creation->launch, &preparation->config->hooks, state,
+					preparation->bundle, creation->signal_fd, err);
 }
 
 /* From the claimed id on; what fails here is undone by the caller. */
@@ -196,7 +227,9 @@ static int create(struct creation *creation, struct preparation *preparation,
 		r = container_state_set_process(creation->state, creation->launch.pid, err);
 	if (r < 0)
 		return r;
-	r = launch_wait_created(&creation->launch, creation->signal_fd, err);
+	r = run_hooks(creation, preparation, err);
+	if (!r)
+		r = launch_wait_created(&creation->launch, creation->signal_fd, err);
 	if (r < 0)
 		return error_prefix(err, "unable to start container process");
 	r = container_state_set_status(creation->state, CONTAINER_CREATED, err);
@@ -213,7 +246,7 @@ static void undo(struct creation *creation)
 
 	if (creation->launch.pid > 0)
 		launch_abort(&creation->launch);
-	(void)container_state_remove(creation->state, &ignored);
+	(void)lifecycle_remove(creation->state, creation->signal_fd, &ignored);
 	creation_end(creation);
 }
 

@@ -10,7 +10,7 @@
 
 #include "vmm/cli/command_line.h"
 #include "vmm/cli/container_creation.h"
-#include "vmm/session/control_socket.h"
+#include "vmm/cli/lifecycle.h"
 
 enum create_option {
 	OPTION_BUNDLE = 1,
@@ -96,15 +96,6 @@ int verb_create(const struct global_options *globals, int argc, char **argv, str
 	return EXIT_SUCCESS;
 }
 
-static int start(struct creation *creation, struct error *err)
-{
-	int r = control_call(creation->state->dir_fd, CONTROL_START, 0, -1, err);
-
-	if (r < 0)
-		return error_prefix(err, "unable to start container process");
-	return container_state_set_running(creation->state, err);
-}
-
 /* Wait for the container's end, and give its exit code as a shell would. */
 static int wait_for_end(struct creation *creation)
 {
@@ -116,20 +107,20 @@ static int wait_for_end(struct creation *creation)
 static int run(struct creation *creation, const struct arguments *arguments, struct error *err)
 {
 	struct error ignored;
-	int r = start(creation, err);
+	int r = lifecycle_start(creation->state, err);
 
 	if (!r && arguments->is_detached)
 		return EXIT_SUCCESS;
 	if (r < 0) {
 		launch_abort(&creation->launch);
-		(void)container_state_remove(creation->state, &ignored);
+		(void)lifecycle_remove(creation->state, creation->signal_fd, &ignored);
 		return r;
 	}
 	/* Others may change the container while it runs. */
 	container_state_unlock(creation->state);
 	r = wait_for_end(creation);
 	if (!arguments->keeps_state && container_state_lock(creation->state, 1000, &ignored) == 0)
-		(void)container_state_remove(creation->state, &ignored);
+		(void)lifecycle_remove(creation->state, creation->signal_fd, &ignored);
 	return r;
 }
 

@@ -1,24 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kill.c - `kill` and `delete`: the ways to end a container */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/pidfd.h>
 
-#include "vmm/base/fd.h"
 #include "vmm/cli/command_line.h"
+#include "vmm/cli/lifecycle.h"
 #include "vmm/oci/container_state.h"
 #include "vmm/session/control_socket.h"
 
 /* A guest that hangs must not keep its caller waiting. */
 #define SIGNAL_TIMEOUT_MS 5000
-/* How long a killed guest may take to give back what it holds before the VM is ended. */
+/* For a monitor without a record: how long the end of its guest may take. */
 #define KILL_GRACE_MS 900
 #define LOCK_TIMEOUT_MS 10000
-#define GONE_TIMEOUT_MS 10000
 
 static int parse_signal(const char *text, int *ret, struct error *err)
 {
@@ -51,39 +48,6 @@ static int parse_signal(const char *text, int *ret, struct error *err)
 	return error_invalid(err, "unknown signal '%s'", text);
 }
 
-/* Wait until the process behind @pidfd is gone. Returns false when it is not in time. */
-static bool wait_until_gone(int pidfd, int timeout_ms)
-{
-	struct pollfd pollfd = { .fd = pidfd, .events = POLLIN };
-	int r;
-
-	do
-		r = poll(&pollfd, 1, timeout_ms);
-	while (r < 0 && errno == EINTR);
-	return r > 0;
-}
-
-/*
- * End a container at once: the guest gets a moment to end the workload by itself, so that output
- * and files on their way are not lost; then the VM goes.
- */
-static int kill_hard(struct container_state *state, struct error *err)
-{
-	AUTO_CLOSE int pidfd = container_state_open_process(state, err);
-	struct error ignored;
-
-	if (pidfd < 0)
-		return pidfd;
-	if (control_call(state->dir_fd, CONTROL_SIGNAL, SIGKILL, KILL_GRACE_MS, &ignored) == 0 &&
-	    wait_until_gone(pidfd, KILL_GRACE_MS))
-		return 0;
-	if (pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
-		return error_set(err, errno, "kill the container's process");
-	if (!wait_until_gone(pidfd, GONE_TIMEOUT_MS))
-		return error_set(err, ETIMEDOUT, "wait for the container's process to end");
-	return 0;
-}
-
 static bool is_alive(const struct container_state *state)
 {
 	return container_state_status(state) != CONTAINER_STOPPED;
@@ -97,7 +61,7 @@ static int send_signal(struct container_state *state, bool is_for_all, int signa
 	if (!is_alive(state) || !state->pid)
 		return error_invalid(err, "container not running");
 	if (signal_number == SIGKILL)
-		return kill_hard(state, err);
+		return lifecycle_kill(state, err);
 	r = control_call(state->dir_fd, is_for_all ? CONTROL_SIGNAL_ALL : CONTROL_SIGNAL,
 			 (uint32_t)signal_number, SIGNAL_TIMEOUT_MS, err);
 	if (r == -ESRCH)
@@ -143,7 +107,7 @@ static int end_by_force(struct container_state *state, struct error *err)
 {
 	if (!state->has_record)
 		return control_call(state->dir_fd, CONTROL_SIGNAL, SIGKILL, KILL_GRACE_MS, err);
-	return is_alive(state) && state->pid ? kill_hard(state, err) : 0;
+	return is_alive(state) && state->pid ? lifecycle_kill(state, err) : 0;
 }
 
 static int delete_container(struct container_state *state, bool is_forced, struct error *err)
@@ -170,11 +134,11 @@ static int delete_container(struct container_state *state, bool is_forced, struc
 				     state->id,
 				     container_status_name(container_state_status(state)));
 	if (is_alive(state) && state->pid) {
-		r = kill_hard(state, err);
+		r = lifecycle_kill(state, err);
 		if (r < 0 && r != -ESRCH)
 			return r;
 	}
-	return container_state_remove(state, err);
+	return lifecycle_remove(state, -1, err);
 }
 
 int verb_delete(const struct global_options *globals, int argc, char **argv, struct error *err)

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "vmm/cli/command_line.h"
+#include "vmm/cli/lifecycle.h"
 #include "vmm/oci/container_state.h"
-#include "vmm/session/control_socket.h"
 
 #define LOCK_TIMEOUT_MS 10000
 
@@ -27,10 +27,7 @@ static int start(struct container_state *state, struct error *err)
 	case CONTAINER_RUNNING:
 		return error_invalid(err, "cannot start an already running container");
 	}
-	r = control_call(state->dir_fd, CONTROL_START, 0, -1, err);
-	if (r < 0)
-		return error_prefix(err, "unable to start container process");
-	return container_state_set_running(state, err);
+	return lifecycle_start(state, err);
 }
 
 int verb_start(const struct global_options *globals, int argc, char **argv, struct error *err)

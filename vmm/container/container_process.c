@@ -17,6 +17,7 @@
 #include "vmm/base/descriptor_limit.h"
 #include "vmm/base/fd.h"
 #include "vmm/base/log.h"
+#include "vmm/container/hook_runner.h"
 #include "vmm/container/launch_message.h"
 #include "vmm/container/monitor.h"
 #include "vmm/container/mount_tree.h"
@@ -29,9 +30,11 @@
  *   2. Namespaces. The mount namespace comes last: the monitor must not share it.
  *   3. The monitor is forked. From here the VM boots, in parallel to what follows; its file
  *      requests wait in the channel.
- *   4. The container's tree becomes this process's root. The descriptors that only the monitor
- *      needs are closed.
- *   5. A thread serves files. The main thread waits for signals, for the command line's COMMIT,
+ *   4. The descriptors that only the monitor needs are closed, and the container's tree is built.
+ *      With that all its namespaces are as hooks may expect them: the command line runs its
+ *      hooks, then this process the createContainer hooks, which still see the host's tree.
+ *   5. The container's tree becomes this process's root.
+ *   6. A thread serves files. The main thread waits for signals, for the command line's COMMIT,
  *      and for the monitor's end, which is its own.
  */
 
@@ -157,6 +160,36 @@ static void *serve(void *argument)
 	return NULL;
 }
 
+/* Those of the command line, then those of this process's namespaces. */
+static int run_hooks(const struct shim *shim, struct error *err)
+{
+	const struct container_config *config = shim->request->config;
+	const struct hook_setting setting = {
+		.state = shim->request->hook_state,
+		.directory = config->rootfs,
+		.signal_fd = -1,
+		.peer_fd = -1,
+	};
+	struct launch_message message;
+
+	launch_message_send(shim->sync_fd, LAUNCH_PREPARED, NULL);
+	if (launch_message_receive(shim->sync_fd, &message) != 1 || message.type != LAUNCH_GO_ON)
+		_exit(EXIT_FAILED); /* it died, or one of its hooks failed */
+	return hooks_run(&config->hooks, HOOK_CREATE_CONTAINER, &setting, err);
+}
+
+static int enter_tree(const struct shim *shim, struct error *err)
+{
+	AUTO_CLOSE int root = -1;
+	int r;
+
+	if (unshare(CLONE_NEWNS) < 0)
+		return error_set(err, errno, "create a mount namespace");
+	root = mount_tree_build(shim->request->config, err);
+	r = root < 0 ? root : run_hooks(shim, err);
+	return r < 0 ? r : mount_tree_enter(root, shim->request->config, err);
+}
+
 static int start_file_server(struct shim *shim, struct error *err)
 {
 	const struct file_server_options options = { .cache_timeout_ms = CACHE_TIMEOUT_MS };
@@ -166,9 +199,7 @@ static int start_file_server(struct shim *shim, struct error *err)
 
 	if (proc_fd < 0)
 		return error_set(err, errno, "open /proc/self/fd");
-	if (unshare(CLONE_NEWNS) < 0)
-		return error_set(err, errno, "create a mount namespace");
-	r = mount_tree_enter(shim->request->config, err);
+	r = enter_tree(shim, err);
 	if (!r)
 		r = descriptor_limit_raise(err);
 	if (!r)

@@ -7,14 +7,15 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "vmm/base/fd.h"
 #include "vmm/container/container_process.h"
+#include "vmm/container/hook_runner.h"
 #include "vmm/container/launch_message.h"
+#include "vmm/container/stop_signal.h"
 
 /*
  * fork() into a new pid namespace, and stay in the old one: later children of ours (there are none
@@ -82,18 +83,9 @@ static int expect(struct launch *launch, enum launch_message_type type, struct e
 	return 0;
 }
 
-/* True when a signal came that means "stop", and not one of those that every program gets. */
-static bool is_interrupted(int signal_fd)
-{
-	struct signalfd_siginfo info;
-
-	if (read(signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
-		return false;
-	return info.ssi_signo != SIGCHLD && info.ssi_signo != SIGWINCH &&
-	       info.ssi_signo != SIGCONT && info.ssi_signo != SIGURG;
-}
-
-int launch_wait_created(struct launch *launch, int signal_fd, struct error *err)
+/* Wait for a message of @type, unless a signal on @signal_fd says to stop. */
+static int await(struct launch *launch, enum launch_message_type type, int signal_fd,
+		 struct error *err)
 {
 	for (;;) {
 		struct pollfd pollfds[2] = {
@@ -104,10 +96,37 @@ int launch_wait_created(struct launch *launch, int signal_fd, struct error *err)
 		if (poll(pollfds, 2, -1) < 0 && errno != EINTR)
 			return error_set(err, errno, "wait for the container");
 		if (pollfds[0].revents)
-			return expect(launch, LAUNCH_CREATED, err);
-		if (pollfds[1].revents && is_interrupted(signal_fd))
+			return expect(launch, type, err);
+		if (pollfds[1].revents && stop_signal_read(signal_fd))
 			return error_set(err, EINTR, "create the container");
 	}
+}
+
+int launch_run_hooks(struct launch *launch, const struct container_hooks *hooks, const char *state,
+		     const char *bundle, int signal_fd, struct error *err)
+{
+	const struct hook_setting setting = {
+		.state = state,
+		.directory = bundle,
+		.signal_fd = signal_fd,
+		.peer_fd = launch->sync_fd,
+	};
+	int r = await(launch, LAUNCH_PREPARED, signal_fd, err);
+
+	if (!r)
+		r = hooks_run(hooks, HOOK_PRESTART, &setting, err);
+	if (!r)
+		r = hooks_run(hooks, HOOK_CREATE_RUNTIME, &setting, err);
+	if (r == -ECANCELED) /* they know more */
+		return expect(launch, LAUNCH_PREPARED, err);
+	if (!r)
+		launch_message_send(launch->sync_fd, LAUNCH_GO_ON, NULL);
+	return r;
+}
+
+int launch_wait_created(struct launch *launch, int signal_fd, struct error *err)
+{
+	return await(launch, LAUNCH_CREATED, signal_fd, err);
 }
 
 int launch_commit(struct launch *launch, struct error *err)

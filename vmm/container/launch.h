@@ -22,6 +22,7 @@
 struct launch_request {
 	const struct container_config *config;
 	const char *guest_plan;
+	const char *hook_state; /* what createContainer hooks read on standard input */
 	int kvm_fd;
 	int kernel_fd, initramfs_fd;
 	const char *kernel_path, *initramfs_path; /* for messages */
@@ -40,6 +41,14 @@ struct launch {
 /* Start the container's processes. The VM boots while this returns. */
 int launch_start(const struct launch_request *request, struct launch *ret_launch,
 		 struct error *err);
+
+/*
+ * Wait until the container's namespaces and file systems exist, and run the prestart and
+ * createRuntime hooks in ours, in the directory @bundle and with @state on their standard input.
+ * Then the container process goes on with its createContainer hooks. As below in all else.
+ */
+int launch_run_hooks(struct launch *launch, const struct container_hooks *hooks, const char *state,
+		     const char *bundle, int signal_fd, struct error *err);
 
 /*
  * Wait until the workload is ready for its exec. @signal_fd (a signalfd) interrupts: then -EINTR.

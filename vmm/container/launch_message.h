@@ -10,10 +10,12 @@
 #include "vmm/base/error.h"
 
 enum launch_message_type {
-	LAUNCH_CREATED = 1, /* monitor -> command line: the workload waits for its exec */
-	LAUNCH_FAILED,	    /* either -> command line: code and text */
-	LAUNCH_COMMIT,	    /* command line -> container process: outlive me */
-	LAUNCH_COMMITTED,   /* its answer */
+	LAUNCH_PREPARED = 1, /* container process -> command line: namespaces and mounts exist */
+	LAUNCH_GO_ON,	     /* its answer: the hooks of the runtime's namespaces have run */
+	LAUNCH_CREATED,	     /* monitor -> command line: the workload waits for its exec */
+	LAUNCH_FAILED,	     /* either -> command line: code and text */
+	LAUNCH_COMMIT,	     /* command line -> container process: outlive me */
+	LAUNCH_COMMITTED,    /* its answer */
 };
 
 struct launch_message {

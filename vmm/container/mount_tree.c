@@ -166,7 +166,7 @@ static int change_root(int root_fd, struct error *err)
 	return 0;
 }
 
-int mount_tree_enter(const struct container_config *config, struct error *err)
+int mount_tree_build(const struct container_config *config, struct error *err)
 {
 	AUTO_CLOSE int root = -1;
 	AUTO_CLOSE int place = -1;
@@ -185,9 +185,15 @@ int mount_tree_enter(const struct container_config *config, struct error *err)
 	if (r < 0)
 		return error_set(err, -r, "root.path: mount '%s'", config->rootfs);
 	r = add_mounts(root, config, err);
-	if (r < 0)
-		return r;
-	if (config->has_readonly_rootfs && set_attributes(root, MOUNT_ATTR_RDONLY, 0) < 0)
+	return r < 0 ? r : fd_take(&root);
+}
+
+int mount_tree_enter(int root_fd, const struct container_config *config, struct error *err)
+{
+	/* Hooks may have mounted something there. */
+	if (set_attributes(root_fd, TREE_ATTRIBUTES, AT_RECURSIVE) < 0)
+		return error_set(err, errno, "set the mount attributes of the container's tree");
+	if (config->has_readonly_rootfs && set_attributes(root_fd, MOUNT_ATTR_RDONLY, 0) < 0)
 		return error_set(err, errno, "root.readonly: make the root read-only");
-	return change_root(root, err);
+	return change_root(root_fd, err);
 }

@@ -14,8 +14,15 @@
 #include "vmm/oci/container_config.h"
 
 /*
- * In a mount namespace of our own: make everything private, build the tree, and make it the root
- * of this process, with nothing of the host's left below. Returns 0 with the working directory
- * at the new root.
+ * In a mount namespace of our own: make everything private, and build the tree on top of the
+ * rootfs directory, while the host's tree stays the root. Returns the descriptor of its root, or a
+ * negative errno value.
  */
-int mount_tree_enter(const struct container_config *config, struct error *err);
+int mount_tree_build(const struct container_config *config, struct error *err);
+
+/*
+ * Make the tree at @root_fd the root of this process, with nothing of the host's left below.
+ * Returns 0 with the working directory at the new root. Whatever was mounted in the tree since it
+ * was built is kept, with no more rights than the rest.
+ */
+int mount_tree_enter(int root_fd, const struct container_config *config, struct error *err);

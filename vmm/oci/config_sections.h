@@ -55,7 +55,11 @@ int config_parse_device_rules(const struct json_field *field, struct container_r
 int config_parse_seccomp(const struct json_field *field, struct container_seccomp *ret,
 			 struct config_notes *notes, struct error *err);
 
-/* What it knows, for a list of features; each ends with NULL. */
+/* "hooks" (config.md, "POSIX-platform Hooks"). */
+int config_parse_hooks(const struct json_field *field, struct container_hooks *hooks,
+		       struct error *err);
+
+/* What is known of linux.seccomp, for a list of features; each ends with NULL. */
 extern const char *const config_seccomp_actions[];
 extern const char *const config_seccomp_operators[];
 extern const char *const config_seccomp_flags[];

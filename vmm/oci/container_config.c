@@ -119,18 +119,6 @@ static int parse_annotations(const struct json_field *top, struct container_conf
 	return 0;
 }
 
-static int check_hooks(const struct json_field *top, struct config_notes *notes, struct error *err)
-{
-	static const char *const names[] = { "prestart",       "createRuntime", "createContainer",
-					     "startContainer", "poststart",	"poststop" };
-	struct json_field hooks = json_field_member(top, "hooks");
-	int r = json_field_check_object(&hooks, err);
-
-	if (!r)
-		r = config_refuse_members(notes, &hooks, names, ARRAY_SIZE(names), err);
-	return r;
-}
-
 static int parse_top(const struct json_field *top, const char *bundle_path,
 		     struct container_config *config, struct config_notes *notes, struct error *err)
 {
@@ -138,6 +126,7 @@ static int parse_top(const struct json_field *top, const char *bundle_path,
 	struct json_field process = json_field_member(top, "process");
 	struct json_field mounts = json_field_member(top, "mounts");
 	struct json_field linux_field = json_field_member(top, "linux");
+	struct json_field hooks = json_field_member(top, "hooks");
 	int r = parse_version(top, config, err);
 
 	if (!r)
@@ -155,7 +144,7 @@ static int parse_top(const struct json_field *top, const char *bundle_path,
 	if (!r)
 		r = config_parse_linux(&linux_field, config, notes, err);
 	if (!r)
-		r = check_hooks(top, notes, err);
+		r = config_parse_hooks(&hooks, &config->hooks, err);
 	if (!r)
 		r = config_refuse_members(notes, top, refused, ARRAY_SIZE(refused), err);
 	return r;
@@ -334,6 +323,7 @@ void container_config_free(struct container_config *config)
 	free(config->seccomp.program);
 	container_resources_clear(&config->resources);
 	container_process_clear(&config->process);
+	container_hooks_clear(&config->hooks);
 	text_list_clear(&config->masked_paths);
 	text_list_clear(&config->readonly_paths);
 	text_list_clear(&config->warnings);

@@ -21,6 +21,7 @@
 #include <sys/types.h>
 
 #include "vmm/base/error.h"
+#include "vmm/oci/container_hooks.h"
 #include "vmm/oci/container_resources.h"
 #include "vmm/oci/text_list.h"
 
@@ -136,6 +137,7 @@ struct container_config {
 	struct container_resources resources;
 	struct container_mount *mounts;
 	size_t nr_mounts;
+	struct container_hooks hooks; /* startContainer: for the guest, the others for the host */
 
 	/* For the guest. */
 	struct container_process process;

@@ -72,6 +72,15 @@ static json_t *build_seccomp(void)
 			 build_names(config_seccomp_flags));
 }
 
+static json_t *build_hooks(void)
+{
+	json_t *kinds = json_array();
+
+	for (unsigned int i = 0; i < CONTAINER_NR_HOOK_KINDS; i++)
+		(void)json_array_append_new(kinds, json_string(container_hook_name(i)));
+	return kinds;
+}
+
 static json_t *build_switch(bool is_enabled)
 {
 	return json_pack("{s:b}", "enabled", is_enabled);
@@ -90,11 +99,12 @@ static json_t *build_linux(void)
 
 char *features_text(void)
 {
-	json_t *features = json_pack(
-		"{s:s, s:s, s:[], s:o, s:o, s:{s:s}, s:[]}", "ociVersionMin", OCI_SPEC_VERSION_MIN,
-		"ociVersionMax", OCI_SPEC_VERSION, "hooks", "mountOptions", build_mount_options(),
-		"linux", build_linux(), "annotations", "bulkhead.fields-without-meaning",
-		WITHOUT_MEANING, "potentiallyUnsafeConfigAnnotations");
+	json_t *features =
+		json_pack("{s:s, s:s, s:o, s:o, s:o, s:{s:s}, s:[]}", "ociVersionMin",
+			  OCI_SPEC_VERSION_MIN, "ociVersionMax", OCI_SPEC_VERSION, "hooks",
+			  build_hooks(), "mountOptions", build_mount_options(), "linux",
+			  build_linux(), "annotations", "bulkhead.fields-without-meaning",
+			  WITHOUT_MEANING, "potentiallyUnsafeConfigAnnotations");
 	char *text = features ? json_dumps(features, JSON_INDENT(4)) : NULL;
 
 	json_decref(features);

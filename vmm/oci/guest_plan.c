@@ -175,6 +175,36 @@ static json_t *build_process(const struct container_process *process,
 	return object;
 }
 
+/* The pid in the state is added where it is known. */
+static json_t *build_start_hooks(const struct container_config *config, const char *id,
+				 const char *bundle)
+{
+	const struct container_hook_list *list = &config->hooks.lists[HOOK_START_CONTAINER];
+	json_t *hooks = json_array();
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct container_hook *hook = &list->items[i];
+
+		hooks = append(hooks, json_pack("{s:s, s:o, s:o, s:I}", "path", hook->path, "args",
+						build_strings(&hook->args), "env",
+						build_strings(&hook->env), "timeout",
+						(json_int_t)hook->timeout_s));
+	}
+	return json_pack(
+		"{s:o, s:o}", "state",
+		container_hook_state(id, CONTAINER_CREATED, 0, bundle, config->annotations),
+		"hooks", hooks);
+}
+
+/* Returns 0, or -1 without memory. */
+static int add_start_hooks(json_t *plan, const struct container_config *config, const char *id,
+			   const char *bundle)
+{
+	if (!config->hooks.lists[HOOK_START_CONTAINER].count)
+		return 0;
+	return json_object_set_new(plan, "startContainer", build_start_hooks(config, id, bundle));
+}
+
 static json_t *build_plan(const struct container_config *config,
 			  const uint8_t entropy[CONTAINER_ENTROPY_SIZE])
 {
@@ -211,10 +241,16 @@ static int make_text(json_t *plan, const char *file, char **ret, struct error *e
 }
 
 int container_config_guest_plan(const struct container_config *config,
-				const uint8_t entropy[CONTAINER_ENTROPY_SIZE], char **ret,
-				struct error *err)
+				const uint8_t entropy[CONTAINER_ENTROPY_SIZE], const char *id,
+				const char *bundle, char **ret, struct error *err)
 {
-	return make_text(build_plan(config, entropy), CONTAINER_CONFIG_NAME, ret, err);
+	json_t *plan = build_plan(config, entropy);
+
+	if (plan && add_start_hooks(plan, config, id, bundle) < 0) {
+		json_decref(plan);
+		plan = NULL;
+	}
+	return make_text(plan, CONTAINER_CONFIG_NAME, ret, err);
 }
 
 int container_process_guest_plan(const struct container_process *process, char **ret,

@@ -2,7 +2,9 @@
 /*
  * guest_plan.h - the JSON that tells guest-init what to make (guest-init/protocol.h)
  *
- * Trust: a plan is for the guest to read. It holds no host path, no annotation and no host setting.
+ * Trust: a plan is for the guest to read. It holds no host path, no annotation and no host setting,
+ *        unless config.json has startContainer hooks: they are to read the container's state, with
+ *        the path of its bundle and its annotations.
  */
 #pragma once
 
@@ -12,12 +14,12 @@
 #include "vmm/oci/container_config.h"
 
 /*
- * The "create" message for @config. On success *@ret is JSON text without line breaks, heap memory
- * of the caller's, at most PROTOCOL_JSON_MAX bytes long.
+ * The "create" message for @config, as the container @id of @bundle. On success *@ret is JSON text
+ * without line breaks, heap memory of the caller's, at most PROTOCOL_JSON_MAX bytes long.
  */
 int container_config_guest_plan(const struct container_config *config,
-				const uint8_t entropy[CONTAINER_ENTROPY_SIZE], char **ret,
-				struct error *err);
+				const uint8_t entropy[CONTAINER_ENTROPY_SIZE], const char *id,
+				const char *bundle, char **ret, struct error *err);
 
 /*
  * The "process" object for @process alone, as an "exec" message has it: without a filter, since the
