@@ -112,7 +112,8 @@ static int supervisor_enter_pid_namespace(const struct supervisor *supervisor, s
 
 	if (!(supervisor->plan.namespaces & CLONE_NEWPID))
 		return 0;
-	if (setns(first->pid_fd, CLONE_NEWPID))
+	/* A process that is gone already has a report, with a reason that is its own. */
+	if (setns(first->pid_fd, CLONE_NEWPID) && errno != ESRCH)
 		return failure_set(err, errno, "enter the pid namespace of the container");
 	return 0;
 }
@@ -124,6 +125,7 @@ static int supervisor_on_create(struct supervisor *supervisor, json_t *message, 
 		.plan = &supervisor->plan,
 		.places = { SHARED_TREE_PATH, SHARED_TREE_ROOT },
 	};
+	int namespaces;
 	int r;
 
 	if (supervisor->state != WAITING)
@@ -139,11 +141,14 @@ static int supervisor_on_create(struct supervisor *supervisor, json_t *message, 
 		r = shared_tree_mount(err);
 	if (!r)
 		r = container_cgroup_create(&supervisor->cgroup, &supervisor->resources, err);
-	/* The root of a cgroup namespace is the group of whoever makes it: the process itself. */
+	/*
+	 * The root of a cgroup namespace is the group of whoever makes it, and a time namespace has
+	 * its offsets before anybody is in it: both are made by the process itself.
+	 */
+	namespaces =
+		(supervisor->plan.namespaces | CLONE_NEWNS) & ~(CLONE_NEWCGROUP | CLONE_NEWTIME);
 	if (!r)
-		r = supervisor_spawn(supervisor, 0, &start,
-				     (supervisor->plan.namespaces | CLONE_NEWNS) & ~CLONE_NEWCGROUP,
-				     err);
+		r = supervisor_spawn(supervisor, 0, &start, namespaces, err);
 	return r ? r : supervisor_enter_pid_namespace(supervisor, err);
 }
 
@@ -327,7 +332,7 @@ static int supervisor_on_child(struct supervisor *supervisor)
 	struct signalfd_siginfo info;
 	int r = 0;
 	int status;
-	pid_t pid;
+	pid_t pid = 0;
 
 	while (read(supervisor->signal_fd, &info, sizeof(info)) > 0)
 		;
