@@ -119,7 +119,7 @@ static void enable_controllers(const char *path, const char *names)
 static int prepare_directory(const struct host_cgroup_dir *dir, const char *parent,
 			     const char *path)
 {
-	return dir->controllers & CGROUP_CPUSET ? inherit_cpuset(parent, path) : 0;
+	return !dir->is_unified && dir->controllers & CGROUP_CPUSET ? inherit_cpuset(parent, path) : 0;
 }
 
 /*
@@ -274,10 +274,10 @@ static int remove_directory(const struct host_cgroup_dir *dir, unsigned int time
 		if (!inode || (dir->inode && inode != dir->inode))
 			return 0;
 		r = cgroup_tree_remove(dir->path);
+		if (r == -EBUSY && !dir->inode)
+			return 0; /* processes come after the record: these are somebody else's */
 		if (r != -EBUSY || waited >= timeout_ms)
 			return r;
-		if (!dir->inode)
-			return 0; /* processes come after the record: these are somebody else's */
 		cgroup_tree_kill(dir->path);
 		(void)nanosleep(&pause, NULL);
 		waited += REMOVE_POLL_MS;
