@@ -92,6 +92,9 @@ oom_kills_are()
 	start_box '.linux.cgroupsPath = "/bulkhead-bats/a/box"'
 	pid=$(pid_of box)
 	members_are "$directory" "$pid" "$(monitor_of box)"
+	bulkhead exec --detach --pid-file "$BATS_TEST_TMPDIR/exec.pid" box sleep 1000 \
+		> "$BATS_TEST_TMPDIR/exec.out" 2>&1 < /dev/null 3>&-
+	members_are "$directory" "$(< "$BATS_TEST_TMPDIR/exec.pid")"
 	# The VM and what is around it, not less.
 	(($(< "$directory/$(file_of memory.max memory.limit_in_bytes)") > (64 + 32) * MIB))
 	(($(< "$directory/$(file_of memory.current memory.usage_in_bytes)") > 8 * MIB))

@@ -122,14 +122,14 @@ static void test_outside(void)
 
 static void test_strange_text(void)
 {
-	parse("1:pids:/a:b c\n",
-	      "1 0 0:1 / /a\\040b\\134\\011c rw - cgroup none rw,pids\n"
-	      "2 0 0:2 / /later rw - cgroup none rw,pids");
+	parse("1:pids:/a:b c\n", "1 0 0:1 / /a\\040b\\134\\011c rw - cgroup none rw,pids\n"
+				 "2 0 0:2 / /later rw - cgroup none rw,pids");
 	check(0, false, CGROUP_PIDS, "/a b\\\tc", "/a:b c");
 	parse("", "");
 	is_int(layout.nr_hierarchies, 0);
 	ok(!cgroup_layout_is_unified(&layout));
-	parse("junk\n7\n8:\n9:pids\n:::\n1:pids:/\n", "\n - \n1 2 3 - cgroup\n1 2 3 4 5 - cgroup x\n");
+	parse("junk\n7\n8:\n9:pids\n:::\n1:pids:/\n",
+	      "\n - \n1 2 3 - cgroup\n1 2 3 4 5 - cgroup x\n");
 	is_int(layout.nr_hierarchies, 0);
 }
 

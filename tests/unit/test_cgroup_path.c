@@ -88,7 +88,8 @@ static void test_systemd(void)
 	systemd_refused("a--b.slice:b:c", "linux.cgroupsPath: invalid slice name: a--b.slice");
 	systemd_refused("a-.slice:b:c", "linux.cgroupsPath: invalid slice name: a-.slice");
 	systemd_refused("../a.slice:b:c", "linux.cgroupsPath: invalid slice name: ../a.slice");
-	systemd_refused("a.slice:/../b:c", "linux.cgroupsPath: '/../b-c' is not the name of a unit");
+	systemd_refused("a.slice:/../b:c",
+			"linux.cgroupsPath: '/../b-c' is not the name of a unit");
 	systemd_refused("a.slice:b:../c", "linux.cgroupsPath: 'b-../c' is not the name of a unit");
 	systemd_refused("a.slice:b:", "linux.cgroupsPath: 'b-' is not the name of a unit");
 }

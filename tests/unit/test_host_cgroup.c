@@ -93,9 +93,9 @@ static void tear_down(void)
 
 static int plan(enum cgroup_manager manager, const char *path)
 {
-	const struct host_cgroup_request request = {
-		.manager = manager, .cgroups_path = path, .id = "box"
-	};
+	const struct host_cgroup_request request = { .manager = manager,
+						     .cgroups_path = path,
+						     .id = "box" };
 
 	host_cgroup_clear(&cgroup);
 	return host_cgroup_plan(&request, &layout, &cgroup, &err);
@@ -271,7 +271,8 @@ static void test_damaged_json(void)
 		"{'directories':[{'path':'/x','controllers':1e9}],'oom':{}}",
 		"{'directories':[{'path':'/x','controllers':65536}]}",
 		"{'directories':[1]}",
-		"{'directories':[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}",
+		"{'directories':[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]"
+		"}",
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {

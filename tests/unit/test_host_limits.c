@@ -21,9 +21,9 @@ static void set_up(bool is_unified, unsigned int controllers, const char *const 
 {
 	scratch_dir_make(top);
 	cgroup = (struct host_cgroup){ .nr_dirs = 1 };
-	cgroup.dirs[0] = (struct host_cgroup_dir){
-		.path = strdup(top), .controllers = controllers, .is_unified = is_unified
-	};
+	cgroup.dirs[0] = (struct host_cgroup_dir){ .path = strdup(top),
+						   .controllers = controllers,
+						   .is_unified = is_unified };
 	for (; *files; files++) {
 		char path[256];
 		FILE *file;
@@ -102,7 +102,11 @@ static void test_unified(void)
 static void test_unlimited(void)
 {
 	const struct host_limits limits = {
-		.memory = -1, .memory_swap = -1, .tasks = -1, .cpu_quota = -1, .cpu_period = 50000,
+		.memory = -1,
+		.memory_swap = -1,
+		.tasks = -1,
+		.cpu_quota = -1,
+		.cpu_period = 50000,
 		.io_lists = { [HOST_LIMIT_WRITE_IOPS] = { &write_iops, 1 } },
 	};
 
@@ -185,8 +189,13 @@ static void refused(const struct host_limits *limits, const char *field)
 static void test_no_controllers(void)
 {
 	const struct host_limits done_by_the_vm = {
-		.memory = 1, .memory_swap = 2, .memory_reservation = 1, .tasks = 3, .cpu_quota = 4,
-		.cpu_period = 5, .has_cpu_idle = true,
+		.memory = 1,
+		.memory_swap = 2,
+		.memory_reservation = 1,
+		.tasks = 3,
+		.cpu_quota = 4,
+		.cpu_period = 5,
+		.has_cpu_idle = true,
 	};
 
 	set_up(true, 0, FILES("cgroup.procs"), "");

@@ -119,7 +119,8 @@ static void enable_controllers(const char *path, const char *names)
 static int prepare_directory(const struct host_cgroup_dir *dir, const char *parent,
 			     const char *path)
 {
-	return !dir->is_unified && dir->controllers & CGROUP_CPUSET ? inherit_cpuset(parent, path) : 0;
+	return !dir->is_unified && dir->controllers & CGROUP_CPUSET ? inherit_cpuset(parent, path)
+								    : 0;
 }
 
 /*
