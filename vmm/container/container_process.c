@@ -29,7 +29,8 @@
  * Theory of operation
  *
  *   1. Tied to the command line by PDEATHSIG, and by its end of the sync socket.
- *   2. The container's control group on the host, then namespaces. The mount namespace comes last: the monitor must not share it.
+ *   2. The container's control group on the host, then namespaces. The mount namespace comes
+ *      last: the monitor must not share it.
  *   3. The monitor is forked. From here the VM boots, in parallel to what follows; its file
  *      requests wait in the channel.
  *   4. The descriptors that only the monitor needs are closed, and the container's tree is built.

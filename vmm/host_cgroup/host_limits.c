@@ -14,8 +14,11 @@
 #define VALUE_SIZE 64
 
 #define MIB ((uint64_t)1 << 20)
-#define OVERHEAD_FIXED (48 * MIB)
-#define OVERHEAD_SHARE 64 /* one byte for as many of the virtual machine's */
+#define OVERHEAD_FIXED (32 * MIB)
+#define OVERHEAD_SHARE 64 /* page tables: one byte for as many of the virtual machine's */
+#define GUEST_NODE_SIZE 1024 /* the guest's memory for a file that it knows */
+#define HOST_NODE_SIZE 2560  /* and the host's, for which it is a descriptor */
+#define NODES_MAX 1048576    /* no process has more descriptors */
 
 #define TASKS_BESIDE_VCPUS 1024
 
@@ -369,7 +372,9 @@ int host_limits_apply(const struct host_cgroup *cgroup, const struct host_limits
 
 uint64_t host_limits_memory_overhead(uint64_t memory_bytes)
 {
-	return OVERHEAD_FIXED + memory_bytes / OVERHEAD_SHARE;
+	uint64_t nr_nodes = min_u64(memory_bytes / GUEST_NODE_SIZE, NODES_MAX);
+
+	return OVERHEAD_FIXED + memory_bytes / OVERHEAD_SHARE + nr_nodes * HOST_NODE_SIZE;
 }
 
 int64_t host_limits_tasks(unsigned int nr_vcpus)

@@ -51,7 +51,8 @@ int host_limits_apply(const struct host_cgroup *cgroup, const struct host_limits
 
 /*
  * The memory that the processes around a virtual machine of @memory_bytes need, in bytes: what is
- * added to a container's limit, so that its own limit never kills it. Measured: README.md.
+ * added to a container's limit, so that its own limit never kills it. Measured: vmm/README.md. Most
+ * of it is for the files that the guest has looked up, if it fills its memory with them.
  */
 uint64_t host_limits_memory_overhead(uint64_t memory_bytes);
 
