@@ -49,6 +49,8 @@ enum global_option {
 	OPTION_DEBUG,
 	OPTION_KERNEL,
 	OPTION_INITRAMFS,
+	OPTION_SYSTEMD_CGROUP,
+	OPTION_CGROUP_MANAGER,
 	OPTION_IGNORED,
 	OPTION_VERSION,
 	OPTION_HELP,
@@ -64,7 +66,8 @@ static const struct option global_options[] = {
 	/* Engines pass these; they have no meaning for a VM. */
 	{ "criu", required_argument, NULL, OPTION_IGNORED },
 	{ "rootless", required_argument, NULL, OPTION_IGNORED },
-	{ "systemd-cgroup", no_argument, NULL, OPTION_IGNORED },
+	{ "systemd-cgroup", no_argument, NULL, OPTION_SYSTEMD_CGROUP },
+	{ "cgroup-manager", required_argument, NULL, OPTION_CGROUP_MANAGER },
 	{ "version", no_argument, NULL, OPTION_VERSION },
 	{ "v", no_argument, NULL, OPTION_VERSION },
 	{ "help", no_argument, NULL, OPTION_HELP },
@@ -85,6 +88,9 @@ static void print_help(void)
 	       "  --debug            more messages, the guest kernel's among them\n"
 	       "  --kernel FILE      guest kernel, an uncompressed vmlinux\n"
 	       "  --initramfs FILE   initramfs with guest-init\n"
+	       "  --cgroup-manager cgroupfs|systemd|disabled\n"
+	       "                     how linux.cgroupsPath is read: path, slice:prefix:name, not\n"
+	       "  --systemd-cgroup   the same as --cgroup-manager systemd\n"
 	       "  --version, --help\n");
 }
 
@@ -95,6 +101,24 @@ static int set_log_format(struct global_options *globals, struct error *err)
 	if (!globals->is_json_log && strcmp(optarg, "text") != 0)
 		return error_invalid(err, "--log-format is text or json, not '%s'", optarg);
 	return 0;
+}
+
+static int set_cgroup_manager(struct global_options *globals, struct error *err)
+{
+	static const char *const names[] = {
+		[CGROUP_MANAGER_CGROUPFS] = "cgroupfs",
+		[CGROUP_MANAGER_SYSTEMD] = "systemd",
+		[CGROUP_MANAGER_DISABLED] = "disabled",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): set by getopt */
+		if (strcmp(optarg, names[i]) == 0) {
+			globals->cgroup_manager = (enum cgroup_manager)i;
+			return 0;
+		}
+	return error_invalid(err, "--cgroup-manager is cgroupfs, systemd or disabled, not '%s'",
+			     optarg);
 }
 
 /*
@@ -126,6 +150,13 @@ static int parse_globals(struct global_options *globals, int argc, char **argv, 
 			break;
 		case OPTION_INITRAMFS:
 			globals->initramfs = optarg;
+			break;
+		case OPTION_SYSTEMD_CGROUP:
+			globals->cgroup_manager = CGROUP_MANAGER_SYSTEMD;
+			break;
+		case OPTION_CGROUP_MANAGER:
+			if (set_cgroup_manager(globals, err) < 0)
+				return -EINVAL;
 			break;
 		case OPTION_IGNORED:
 			break;

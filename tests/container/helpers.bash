@@ -132,11 +132,24 @@ delete_all()
 	done
 }
 
-# Nothing of any container of this test: process, state, mount.
+# The control groups of containers named like this test's bundles, and those beside them.
+control_groups()
+{
+	local config name pattern=(-false)
+
+	for config in "$BATS_TEST_TMPDIR"/*/config.json; do
+		name=$(basename "$(dirname "$config")")
+		pattern+=(-o -name "$name" -o -name "$name.oom" -o -name "*-$name.scope*")
+	done
+	find /sys/fs/cgroup -type d \( "${pattern[@]}" \)
+}
+
+# Nothing of any container of this test: process, state, mount, control group.
 nothing_is_left()
 {
 	wait_until 5 no_processes || { echo "left: $(pgrep -af -- "--root $STATE ")"; return 1; }
 	[ -z "$(ls -A "$STATE" 2> /dev/null)" ] || { echo "left: $(ls -A "$STATE")"; return 1; }
+	[ -z "$(control_groups)" ] || { echo "left: $(control_groups)"; return 1; }
 	! grep -F "$BATS_TEST_TMPDIR" /proc/self/mountinfo
 }
 

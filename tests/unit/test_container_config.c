@@ -229,9 +229,7 @@ static void test_linux(void)
 	is_str(config->netns_path, "/run/netns/x");
 	ok(config->namespaces & 1 << NAMESPACE_TIME && config->namespaces & 1 << NAMESPACE_CGROUP);
 	ok(config->namespaces & 1 << NAMESPACE_MOUNT);
-	is_int(config->warnings.count, 2);
-	is_str(config->warnings.items[1], "linux.cgroupsPath: is not honoured yet: the caller's "
-					  "control group is used");
+	is_int(config->warnings.count, 1);
 	is_str(config->warnings.items[0],
 	       "linux.namespaces: no \"mount\": the virtual machine's is used, not the host's");
 	is_int(config->nr_sysctls, 2);

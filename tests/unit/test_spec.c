@@ -97,7 +97,8 @@ static void test_features(void)
 	ok(json_is_false(json_object_get(
 		json_object_get(json_object_get(linux_json, "mountExtensions"), "idmap"),
 		"enabled")));
-	ok(json_is_false(json_object_get(json_object_get(linux_json, "cgroup"), "v2")));
+	ok(json_is_true(json_object_get(json_object_get(linux_json, "cgroup"), "v2")));
+	ok(json_is_false(json_object_get(json_object_get(linux_json, "cgroup"), "systemdUser")));
 	json_decref(json);
 }
 

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 #include "vmm/base/error.h"
+#include "vmm/host_cgroup/host_cgroup.h"
 
 #define EXIT_STATUS_FAILED 1
 #define EXIT_STATUS_UNKNOWN_VERB 3
@@ -25,6 +26,7 @@ struct global_options {
 	const char *log_path;  /* NULL: standard error */
 	const char *kernel;    /* NULL: the installed one */
 	const char *initramfs; /* likewise */
+	enum cgroup_manager cgroup_manager;
 	bool is_json_log;
 	bool is_debug;
 };

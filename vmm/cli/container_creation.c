@@ -11,6 +11,7 @@
 #include "vmm/base/fd.h"
 #include "vmm/base/log.h"
 #include "vmm/cli/block_signals.h"
+#include "vmm/cli/container_cgroup.h"
 #include "vmm/cli/images.h"
 #include "vmm/cli/lifecycle.h"
 #include "vmm/cli/pid_file.h"
@@ -27,6 +28,7 @@ struct preparation {
 	int bundle_fd;
 	char *bundle; /* absolute path, heap */
 	struct container_config *config;
+	struct host_cgroup cgroup;
 	char *guest_plan;
 	char *hook_state; /* of createContainer hooks */
 	struct image kernel, initramfs;
@@ -38,6 +40,7 @@ static void preparation_end(struct preparation *preparation)
 	fd_close(&preparation->bundle_fd);
 	free(preparation->bundle);
 	container_config_free(preparation->config);
+	host_cgroup_clear(&preparation->cgroup);
 	if (preparation->guest_plan)
 		explicit_bzero(preparation->guest_plan, strlen(preparation->guest_plan));
 	free(preparation->guest_plan);
@@ -122,6 +125,9 @@ static int prepare(struct preparation *preparation, const struct global_options 
 	if (!r)
 		r = check_terminal(preparation->config, options, err);
 	if (!r)
+		r = container_cgroup_plan(globals, options->id, preparation->config,
+					  &preparation->cgroup, err);
+	if (!r)
 		r = make_guest_plan(preparation, options->id, err);
 	if (!r)
 		r = make_hook_state(preparation, options->id, PID_IN_CONTAINER,
@@ -144,14 +150,19 @@ static int prepare(struct preparation *preparation, const struct global_options 
 static int record(struct container_state *state, const struct preparation *preparation,
 		  struct error *err)
 {
+	json_t *cgroup = host_cgroup_to_json(&preparation->cgroup);
 	const struct container_state_record fields = {
 		.config_text = preparation->config->text,
 		.bundle = preparation->bundle,
 		.rootfs = preparation->config->rootfs,
 		.annotations = preparation->config->annotations,
+		.host_cgroup = cgroup,
 	};
+	int r = cgroup ? container_state_init(state, &fields, 0, err)
+		       : error_set(err, ENOMEM, "record container %s", state->id);
 
-	return container_state_init(state, &fields, 0, err);
+	json_decref(cgroup);
+	return r;
 }
 
 static int open_terminal(struct creation *creation, const struct preparation *preparation,
@@ -176,6 +187,7 @@ static int launch(struct creation *creation, const struct preparation *preparati
 	bool has_terminal = creation->pty.slave_fd >= 0;
 	const struct launch_request request = {
 		.config = preparation->config,
+		.cgroup = &preparation->cgroup,
 		.guest_plan = preparation->guest_plan,
 		.hook_state = preparation->hook_state,
 		.kvm_fd = preparation->kvm_fd,
@@ -221,6 +233,9 @@ static int create(struct creation *creation, struct preparation *preparation,
 	if (preparation->control_fd < 0)
 		return preparation->control_fd;
 	r = open_terminal(creation, preparation, options, err);
+	if (!r)
+		r = container_cgroup_make(&preparation->cgroup, preparation->config,
+					  creation->state, err);
 	if (!r)
 		r = launch(creation, preparation, globals, options->is_foreground, err);
 	if (!r)

@@ -230,7 +230,7 @@ static int attend(struct exec_proxy *proxy, const struct arguments *arguments,
 static int exec(const struct container_state *state, const struct arguments *arguments,
 		struct error *err)
 {
-	struct exec_request request = { .state_fd = state->dir_fd,
+	struct exec_request request = { .state = state,
 					.stdio_fds = { 0, 1, 2 },
 					.terminal_fd = -1 };
 	struct console_pty pty = { -1, -1 };

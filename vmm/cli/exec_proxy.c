@@ -18,6 +18,7 @@
 #include "vmm/base/close_descriptors.h"
 #include "vmm/base/fd.h"
 #include "vmm/base/file_io.h"
+#include "vmm/cli/container_cgroup.h"
 #include "vmm/container/launch_message.h"
 #include "vmm/session/control_socket.h"
 
@@ -138,7 +139,7 @@ static int prepare(struct proxy *proxy, const struct exec_request *request, stru
 	proxy->signal_fd = open_signals(err);
 	if (proxy->signal_fd < 0)
 		return proxy->signal_fd;
-	proxy->connection_fd = control_connect(request->state_fd, -1, err);
+	proxy->connection_fd = control_connect(request->state->dir_fd, -1, err);
 	return proxy->connection_fd < 0 ? proxy->connection_fd : 0;
 }
 
@@ -155,7 +156,9 @@ static _Noreturn void run(const struct exec_request *request, int sync_fd)
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)prctl(PR_SET_NAME, "exec");
-	r = prepare(&proxy, request, &err);
+	r = container_cgroup_join(request->state, &err);
+	if (!r)
+		r = prepare(&proxy, request, &err);
 	if (!r)
 		r = ask(request, proxy.connection_fd, &err);
 	if (r < 0) {

@@ -13,12 +13,13 @@
 #include <sys/types.h>
 
 #include "vmm/base/error.h"
+#include "vmm/oci/container_state.h"
 
 struct exec_request {
-	int state_fd;	     /* the container's state directory */
-	const char *process; /* the process object for the guest, as text */
-	int stdio_fds[3];    /* unused with a terminal */
-	int terminal_fd;     /* slave of a host pty, or -1 */
+	const struct container_state *state; /* of the container */
+	const char *process;		     /* the process object for the guest, as text */
+	int stdio_fds[3];		     /* unused with a terminal */
+	int terminal_fd;		     /* slave of a host pty, or -1 */
 };
 
 struct exec_proxy {

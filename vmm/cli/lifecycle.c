@@ -10,6 +10,7 @@
 
 #include "vmm/base/fd.h"
 #include "vmm/base/log.h"
+#include "vmm/cli/container_cgroup.h"
 #include "vmm/container/hook_runner.h"
 #include "vmm/session/control_socket.h"
 
@@ -122,7 +123,10 @@ int lifecycle_remove(struct container_state *state, int signal_fd, struct error 
 	/* Without a record its creation has not come to any hook. */
 	if (state->has_record && container_hooks_load(state->dir_fd, &hooks, &problem) < 0)
 		log_warning("container %s: its hooks are not known: %s", state->id, problem.text);
-	r = container_state_remove(state, err);
+	/* The record last: it says where the control group is. */
+	r = container_cgroup_remove(state, err);
+	if (!r)
+		r = container_state_remove(state, err);
 	if (!r)
 		run_poststop(state, &hooks, signal_fd);
 	container_hooks_clear(&hooks);

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -22,12 +23,14 @@
 #include "vmm/container/monitor.h"
 #include "vmm/container/mount_tree.h"
 #include "vmm/file_server/file_server.h"
+#include "vmm/host_cgroup/oom_report.h"
 
 /*
  * Theory of operation
  *
  *   1. Tied to the command line by PDEATHSIG, and by its end of the sync socket.
- *   2. Namespaces. The mount namespace comes last: the monitor must not share it.
+ *   2. The container's control group on the host, then namespaces. The mount namespace comes
+ *      last: the monitor must not share it.
  *   3. The monitor is forked. From here the VM boots, in parallel to what follows; its file
  *      requests wait in the channel.
  *   4. The descriptors that only the monitor needs are closed, and the container's tree is built.
@@ -46,6 +49,8 @@ struct shim {
 	const struct launch_request *request;
 	int sync_fd; /* -1 once the container stands alone */
 	pid_t monitor;
+	int oom_event_fd;  /* written by the monitor */
+	int oom_report_fd; /* -1: there is nothing to report with, or it is done */
 	struct fs_channel channel;
 	struct file_server *server;
 	pthread_t thread;
@@ -115,17 +120,10 @@ static _Noreturn void become_monitor(const struct launch_request *request,
 				     struct fs_channel *channel, int sync_fd)
 {
 	int keep[] = {
-		request->kvm_fd,
-		request->kernel_fd,
-		request->initramfs_fd,
-		request->stdio_fds[0],
-		request->stdio_fds[1],
-		request->stdio_fds[2],
-		request->terminal_fd,
-		request->control_fd,
-		channel->memory_fd,
-		channel->socket_fd,
-		sync_fd,
+		request->kvm_fd,       request->kernel_fd,    request->initramfs_fd,
+		request->stdio_fds[0], request->stdio_fds[1], request->stdio_fds[2],
+		request->terminal_fd,  request->control_fd,   request->oom_event_fd,
+		channel->memory_fd,    channel->socket_fd,    sync_fd,
 		log_descriptor(),
 	};
 
@@ -219,8 +217,10 @@ static int start_file_server(struct shim *shim, struct error *err)
 /* Only what this process itself needs: everything else is the monitor's. */
 static void close_others(const struct shim *shim)
 {
-	int keep[] = { shim->sync_fd, shim->channel.memory_fd, shim->channel.socket_fd,
-		       log_descriptor() };
+	int keep[] = {
+		shim->sync_fd,	    shim->channel.memory_fd, shim->channel.socket_fd,
+		shim->oom_event_fd, shim->oom_report_fd,     log_descriptor(),
+	};
 
 	close_descriptors_except(keep, ARRAY_SIZE(keep));
 }
@@ -236,10 +236,24 @@ static void on_command_line(struct shim *shim)
 	fd_close(&shim->sync_fd);
 }
 
+static void on_oom(struct shim *shim)
+{
+	struct error ignored;
+	eventfd_t count;
+
+	if (eventfd_read(shim->oom_event_fd, &count) < 0 || shim->oom_report_fd < 0)
+		return;
+	/* Once: the monitor may say it as often as the guest likes. */
+	(void)oom_report_start(shim->oom_report_fd, &ignored);
+	fd_close(&shim->oom_report_fd);
+	fd_close(&shim->oom_event_fd);
+}
+
 static void on_signal(const struct shim *shim, int signal_fd)
 {
 	struct signalfd_siginfo info;
 	int status;
+	pid_t pid;
 
 	if (read(signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
@@ -247,7 +261,9 @@ static void on_signal(const struct shim *shim, int signal_fd)
 		(void)kill(shim->monitor, (int)info.ssi_signo);
 		return;
 	}
-	if (waitpid(shim->monitor, &status, WNOHANG) != shim->monitor)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0 && pid != shim->monitor)
+		continue; /* of an OOM report */
+	if (pid != shim->monitor)
 		return;
 	/*
 	 * As PID 1 of its namespace this process cannot die of a signal it sends itself; engines
@@ -259,15 +275,18 @@ static void on_signal(const struct shim *shim, int signal_fd)
 static _Noreturn void wait_for_end(struct shim *shim, int signal_fd)
 {
 	for (;;) {
-		struct pollfd pollfds[2] = {
+		struct pollfd pollfds[3] = {
 			{ .fd = signal_fd, .events = POLLIN },
 			{ .fd = shim->sync_fd, .events = POLLIN },
+			{ .fd = shim->oom_event_fd, .events = POLLIN },
 		};
 
 		if (poll(pollfds, ARRAY_SIZE(pollfds), -1) < 0 && errno != EINTR)
 			_exit(EXIT_FAILED);
 		if (pollfds[1].revents)
 			on_command_line(shim);
+		if (pollfds[2].revents)
+			on_oom(shim);
 		if (pollfds[0].revents)
 			on_signal(shim, signal_fd);
 	}
@@ -300,9 +319,26 @@ static int open_signals(struct error *err)
 	return fd < 0 ? error_set(err, errno, "create a signalfd") : fd;
 }
 
+/* Before the first allocation of guest memory, and while the host's files can be seen. */
+static int enter_cgroup(struct shim *shim, struct launch_request *request, struct error *err)
+{
+	int r = host_cgroup_join(request->cgroup, err);
+
+	if (r < 0)
+		return r;
+	shim->oom_report_fd = oom_report_open(request->cgroup);
+	shim->oom_event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (shim->oom_event_fd < 0)
+		return error_set(err, errno, "create an eventfd");
+	request->oom_event_fd = shim->oom_event_fd;
+	return 0;
+}
+
 void container_process_run(const struct launch_request *request, int sync_fd)
 {
-	struct shim shim = { .request = request, .sync_fd = sync_fd };
+	struct shim shim = {
+		.request = request, .sync_fd = sync_fd, .oom_event_fd = -1, .oom_report_fd = -1
+	};
 	struct launch_request moved;
 	struct error err;
 	int signal_fd;
@@ -311,7 +347,8 @@ void container_process_run(const struct launch_request *request, int sync_fd)
 	(void)prctl(PR_SET_NAME, "container");
 	(void)setsid();
 	if (block_signals(&err) < 0 || move_streams(request, &moved, &err) < 0 ||
-	    enter_namespaces(request->config, &err) < 0 || start_monitor(&shim, &moved, &err) < 0)
+	    enter_cgroup(&shim, &moved, &err) < 0 || enter_namespaces(request->config, &err) < 0 ||
+	    start_monitor(&shim, &moved, &err) < 0)
 		fail(&shim, &err);
 	close_others(&shim);
 	if (start_file_server(&shim, &err) < 0)

@@ -16,11 +16,13 @@
 #include <sys/types.h>
 
 #include "vmm/base/error.h"
+#include "vmm/host_cgroup/host_cgroup.h"
 #include "vmm/oci/container_config.h"
 
 /* Everything that the container's processes need, opened before they exist. All borrowed. */
 struct launch_request {
 	const struct container_config *config;
+	const struct host_cgroup *cgroup; /* made; joined before anything is allocated */
 	const char *guest_plan;
 	const char *hook_state; /* what createContainer hooks read on standard input */
 	int kvm_fd;
@@ -29,7 +31,9 @@ struct launch_request {
 	int stdio_fds[3];			  /* the workload's; -1 each with a terminal */
 	int terminal_fd;			  /* slave of a host pty, or -1 */
 	int control_fd;				  /* listening control socket */
-	bool is_debug;				  /* guest kernel's messages go to standard error */
+	int oom_event_fd;   /* eventfd: the monitor writes when the guest's OOM killer killed;
+			     made by the container process */
+	bool is_debug;	    /* guest kernel's messages go to standard error */
 	bool is_foreground; /* standard error is there to be told of a failure to the end */
 };
 

@@ -91,19 +91,13 @@ int config_parse_block_io(const struct json_field *field, struct container_block
 	if (!r)
 		r = parse_weight(&weight, &number, err);
 	block_io->weight = (uint32_t)number;
-	if (!r && number)
-		r = config_refuse(notes, &weight, err);
 	number = 0;
 	if (!r)
 		r = parse_weight(&leaf_weight, &number, err);
 	if (!r && number)
 		r = config_refuse(notes, &leaf_weight, err);
 	for (unsigned int i = 0; !r && i < NR_BLOCK_IO_LISTS; i++) {
-		struct json_field list = json_field_member(field, lists[i].name);
-
 		r = parse_list(field, i, block_io, err);
-		if (!r && block_io->lists[i].count)
-			r = config_refuse(notes, &list, err);
 	}
 	return r;
 }

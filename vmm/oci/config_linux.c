@@ -242,9 +242,6 @@ int config_parse_linux(const struct json_field *field, struct container_config *
 		r = config_parse_devices(&devices, config, notes, err);
 	if (!r)
 		r = json_field_copy_string(&cgroups_path, &config->cgroups_path, err);
-	if (!r && config->cgroups_path && *config->cgroups_path)
-		r = config_warn(notes, &cgroups_path, err,
-				"is not honoured yet: the caller's control group is used");
 	if (!r)
 		r = config_parse_resources(&resources, config, notes, err);
 	if (!r)

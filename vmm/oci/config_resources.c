@@ -155,7 +155,7 @@ static bool is_number_list(const char *text)
 }
 
 static int parse_number_list(const struct json_field *cpu, const char *name, char **ret,
-			     struct config_notes *notes, struct error *err)
+			     struct error *err)
 {
 	struct json_field field = json_field_member(cpu, name);
 	const char *text = "";
@@ -165,11 +165,7 @@ static int parse_number_list(const struct json_field *cpu, const char *name, cha
 		return r;
 	if (!is_number_list(text))
 		return json_field_error(&field, err, "must be a list of numbers like \"0-2,7\"");
-	r = json_field_copy_string(&field, ret, err);
-	if (!r)
-		r = config_warn(notes, &field, err,
-				"is not honoured yet: the virtual CPUs run on all of the host's");
-	return r;
+	return json_field_copy_string(&field, ret, err);
 }
 
 static int parse_cpu(const struct json_field *cpu, struct container_resources *resources,
@@ -198,9 +194,9 @@ static int parse_cpu(const struct json_field *cpu, struct container_resources *r
 	if (!r)
 		r = refuse_positive(cpu, "realtimePeriod", notes, err);
 	if (!r)
-		r = parse_number_list(cpu, "cpus", &resources->cpus, notes, err);
+		r = parse_number_list(cpu, "cpus", &resources->cpus, err);
 	if (!r)
-		r = parse_number_list(cpu, "mems", &resources->mems, notes, err);
+		r = parse_number_list(cpu, "mems", &resources->mems, err);
 	return r;
 }
 

@@ -232,6 +232,7 @@ int container_state_init(struct container_state *state, const struct container_s
 	state->rootfs = strdup(record->rootfs);
 	state->created = time_text();
 	state->annotations = json_incref(record->annotations);
+	state->host_cgroup = json_incref(record->host_cgroup);
 	if (!state->bundle || !state->rootfs || !state->created)
 		return error_set(err, ENOMEM, "record container %s", state->id);
 	r = assign_process(state, pid, err);
@@ -261,6 +262,14 @@ int container_state_set_process(struct container_state *state, pid_t pid, struct
 int container_state_set_paused(struct container_state *state, bool is_paused, struct error *err)
 {
 	state->is_paused = is_paused;
+	return container_record_write(state, err);
+}
+
+int container_state_set_host_cgroup(struct container_state *state, json_t *host_cgroup,
+				    struct error *err)
+{
+	json_decref(state->host_cgroup);
+	state->host_cgroup = json_incref(host_cgroup);
 	return container_record_write(state, err);
 }
 

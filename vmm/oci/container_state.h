@@ -52,6 +52,7 @@ struct container_state {
 	char *rootfs;		      /* absolute path */
 	char *created;		      /* RFC 3339 with nanoseconds, UTC */
 	json_t *annotations;	      /* object of strings; NULL means empty */
+	json_t *host_cgroup;	      /* object, see host_cgroup.h; NULL: none */
 	pid_t pid;		      /* the process that engines watch; 0: none yet */
 	uint64_t pid_start_time;      /* clock ticks after boot, proc(5) stat field 22 */
 };
@@ -61,6 +62,7 @@ struct container_state_record {
 	const char *config_text; /* config.json, kept as a copy */
 	const char *bundle, *rootfs;
 	json_t *annotations;
+	json_t *host_cgroup; /* NULL: none */
 };
 
 /*
@@ -90,6 +92,10 @@ int container_state_set_process(struct container_state *state, pid_t pid, struct
  * before it is paused and after it goes on: one that stands still is never taken for running.
  */
 int container_state_set_paused(struct container_state *state, bool is_paused, struct error *err);
+
+/* Record what @host_cgroup (borrowed) says now. The lock must be held. */
+int container_state_set_host_cgroup(struct container_state *state, json_t *host_cgroup,
+				    struct error *err);
 
 /* container_state_set_status() with CONTAINER_RUNNING. */
 int container_state_set_running(struct container_state *state, struct error *err);

@@ -91,7 +91,7 @@ static json_t *build_linux(void)
 	return json_pack(
 		"{s:o, s:o, s:{s:b, s:b, s:b, s:b, s:b}, s:o, s:o, s:o, s:o, s:{s:o}, s:o}",
 		"namespaces", build_namespaces(), "capabilities", build_capabilities(), "cgroup",
-		"v1", false, "v2", false, "systemd", false, "systemdUser", false, "rdma", false,
+		"v1", true, "v2", true, "systemd", true, "systemdUser", false, "rdma", false,
 		"seccomp", build_seccomp(), "apparmor", build_switch(false), "selinux",
 		build_switch(false), "intelRdt", build_switch(false), "mountExtensions", "idmap",
 		build_switch(false), "netDevices", build_switch(false));
