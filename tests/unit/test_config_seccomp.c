@@ -20,6 +20,7 @@
 /* Calls that do nothing, and that nothing else here makes. */
 #define CALL SYS_getpriority /* its arguments may be anything */
 #define OTHER SYS_getpgid
+#define X32 0x40000000L
 #define UNTOUCHED (-1) /* no errno value: the call was let through */
 
 static struct error err;
@@ -113,6 +114,38 @@ static void test_default_action(void)
 	is_int(outcome(profile, CALL, 9, 0), ENOSYS);
 }
 
+/* Above what the profile mentions a call does not exist, but for profiles that refuse by name. */
+static void test_newer_calls(void)
+{
+	static const char *const actions[] = { "SCMP_ACT_ERRNO", "SCMP_ACT_KILL",
+					       "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_TRAP" };
+	static const char rest[] = "'architectures':['SCMP_ARCH_X86','SCMP_ARCH_X32'],"
+				   "'syscalls':[{'names':['exit_group','getpgid','no_such_call'],"
+				   "'action':'SCMP_ACT_ALLOW'}]";
+	char profile[512];
+
+	for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
+		(void)snprintf(profile, sizeof(profile), "'defaultAction':'%s',%s", actions[i],
+			       rest);
+		is_int(outcome(profile, SYS_exit_group + 1, 0, 0), ENOSYS);
+		is_int(outcome(profile, 600, 0, 0), ENOSYS);
+		is_int(outcome(profile, CALL, 9, 0), i ? 128 + SIGSYS : EPERM);
+		is_int(outcome(profile, OTHER, 1 << 30, 0), 0);
+		/* With the number of x32, where 231 is the highest as well. */
+		is_int(outcome(profile, X32 | 600, 0, 0), ENOSYS);
+		is_int(outcome(profile, X32 | CALL, 0, 0), i ? 128 + SIGSYS : EPERM);
+	}
+	(void)snprintf(profile, sizeof(profile), "'defaultAction':'SCMP_ACT_ALLOW',%s", rest);
+	is_int(outcome(profile, SYS_getpriority, 9, 0), 0);
+	/* Nothing is mentioned, so nothing is newer. */
+	is_int(outcome("'defaultAction':'SCMP_ACT_KILL','syscalls':[]", 600, 0, 0), 128 + SIGSYS);
+	/* Without x32 in the profile its calls are of an architecture that is refused. */
+	is_int(outcome("'defaultAction':'SCMP_ACT_ERRNO','syscalls':["
+		       "{'names':['exit_group'],'action':'SCMP_ACT_ALLOW'}]",
+		       X32 | 600, 0, 0),
+	       128 + SIGSYS);
+}
+
 static void test_operators(void)
 {
 	static const struct {
@@ -162,6 +195,7 @@ int main(void)
 {
 	test_actions();
 	test_default_action();
+	test_newer_calls();
 	test_operators();
 	test_flags_and_architectures();
 	return tap_done();

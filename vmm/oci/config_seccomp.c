@@ -5,6 +5,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
 #include "vmm/oci/config_sections.h"
+#include "vmm/oci/newer_calls.h"
 
 #define ERRNO_MAX 4095 /* the kernel's */
 #define ARGS_MAX 64    /* conditions of one rule */
@@ -24,6 +26,7 @@
 struct profile {
 	scmp_filter_ctx context;
 	uint32_t default_action;
+	struct newer_calls newer_calls;
 	struct config_notes *notes;
 };
 
@@ -123,13 +126,15 @@ static uint32_t resolve_architecture(const char *name)
 
 /* The guest's own architecture is always there; those of other byte order cannot be, and need not.
  */
-static int parse_architectures(const struct json_field *seccomp, const struct profile *profile,
+static int parse_architectures(const struct json_field *seccomp, struct profile *profile,
 			       struct error *err)
 {
 	struct json_field list = json_field_member(seccomp, "architectures");
 	size_t count = 0;
 	int r = json_field_check_array(&list, &count, err);
 
+	if (!r)
+		r = newer_calls_add_architecture(&profile->newer_calls, seccomp_arch_native());
 	for (size_t i = 0; !r && i < count; i++) {
 		struct json_field item = json_field_element(&list, i);
 		const char *name = NULL;
@@ -142,7 +147,9 @@ static int parse_architectures(const struct json_field *seccomp, const struct pr
 		if (!architecture)
 			return json_field_error(&item, err, "unknown architecture");
 		r = seccomp_arch_add(profile->context, architecture);
-		if (r == -EEXIST || r == -EDOM)
+		if (!r || r == -EEXIST)
+			r = newer_calls_add_architecture(&profile->newer_calls, architecture);
+		if (r == -EDOM)
 			r = 0;
 		if (r < 0)
 			return json_field_error(&item, err, "%s", strerrordesc_np(-r));
@@ -201,8 +208,7 @@ static int add_rule(const struct profile *profile, uint32_t action, int number,
 	return r == -EEXIST ? 0 : r;
 }
 
-static int parse_rule(const struct json_field *rule, const struct profile *profile,
-		      struct error *err)
+static int parse_rule(const struct json_field *rule, struct profile *profile, struct error *err)
 {
 	struct json_field names = json_field_member(rule, "names");
 	struct json_field list = json_field_member(rule, "args");
@@ -230,8 +236,11 @@ static int parse_rule(const struct json_field *rule, const struct profile *profi
 		int number;
 
 		r = json_field_require_string(&item, &name, err);
+		if (r < 0)
+			return r;
+		newer_calls_note(&profile->newer_calls, name);
 		/* Profiles name calls of newer kernels, and repeat the default. */
-		number = r < 0 ? __NR_SCMP_ERROR : seccomp_syscall_resolve_name(name);
+		number = seccomp_syscall_resolve_name(name);
 		if (number == __NR_SCMP_ERROR || action == profile->default_action)
 			continue;
 		r = add_rule(profile, action, number, args, nr_args);
@@ -241,8 +250,7 @@ static int parse_rule(const struct json_field *rule, const struct profile *profi
 	return r;
 }
 
-static int parse_rules(const struct json_field *seccomp, const struct profile *profile,
-		       struct error *err)
+static int parse_rules(const struct json_field *seccomp, struct profile *profile, struct error *err)
 {
 	struct json_field list = json_field_member(seccomp, "syscalls");
 	size_t count = 0;
@@ -272,13 +280,17 @@ static int export_program(const struct json_field *seccomp, const struct profile
 		return json_field_error(seccomp, err, "cannot be compiled: %s",
 					strerrordesc_np(-r));
 	ret->nr_instructions = (size_t)st.st_size / sizeof(*ret->program);
-	if (ret->nr_instructions > BPF_MAXINSNS)
-		return json_field_error(seccomp, err, "has %zu instructions, the kernel takes %d",
-					ret->nr_instructions, BPF_MAXINSNS);
 	ret->program = calloc(ret->nr_instructions + 1, sizeof(*ret->program));
 	if (!ret->program || pread(fd, ret->program, (size_t)st.st_size, 0) != st.st_size)
 		return error_set(err, ENOMEM, "linux.seccomp");
 	return 0;
+}
+
+/* Under these a call that the profile does not mention reaches the kernel, or a tracer. */
+static bool is_permissive(uint32_t action)
+{
+	return action == SCMP_ACT_ALLOW || action == SCMP_ACT_LOG ||
+	       (action & SECCOMP_RET_ACTION_FULL) == SCMP_ACT_TRACE(0);
 }
 
 int config_parse_seccomp(const struct json_field *field, struct container_seccomp *ret,
@@ -308,6 +320,11 @@ int config_parse_seccomp(const struct json_field *field, struct container_seccom
 		r = parse_rules(field, &profile, err);
 	if (!r)
 		r = export_program(field, &profile, ret, err);
+	if (!r && !is_permissive(profile.default_action))
+		r = newer_calls_prepend(&profile.newer_calls, ret, err);
+	if (!r && ret->nr_instructions > BPF_MAXINSNS)
+		r = json_field_error(field, err, "has %zu instructions, the kernel takes %d",
+				     ret->nr_instructions, BPF_MAXINSNS);
 	seccomp_release(profile.context);
 	return r;
 }
