@@ -220,7 +220,9 @@ const struct malformed_config malformed_configs[] = {
 	FIELD(BIND(",'source':'volume','uidMappings':[{'containerID':0,'hostID':1,'size':1}]"),
 	      "mounts[1].uidMappings is not supported"),
 	FIELD(BIND(",'source':'volume','options':['remount']"),
-	      "mounts[1].options: remount of a bind is not supported"),
+	      "mounts[1].options[0]: remount is not supported"),
+	FIELD(MOUNT("'destination':'/b','type':'tmpfs','options':['remount','ro']"),
+	      "mounts[1].options[0]: remount is not supported"),
 
 	/* linux */
 	FIELD("{'linux':[]}", "linux: must be an object"),

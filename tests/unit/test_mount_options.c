@@ -2,6 +2,7 @@
 #include <linux/mount.h>
 
 #include "tests/unit/tap.h"
+#include "vmm/base/checked_math.h"
 #include "vmm/oci/mount_options.h"
 
 /* The table is searched by halves, so every name must be found where it stands. */
@@ -29,8 +30,31 @@ static void test_meanings(void)
 	ok(mount_option_find("suid")->bits == MS_NOSUID);
 }
 
+/* config.md, "Linux mount options", without those that are refused (idmap, ridmap, remount). */
+static void test_options_of_the_specification(void)
+{
+	static const char *const names[] = {
+		"async",	  "atime",	"bind",		"defaults",    "dev",
+		"diratime",	  "dirsync",	"exec",		"iversion",    "lazytime",
+		"loud",		  "mand",	"noatime",	"nodev",       "nodiratime",
+		"noexec",	  "noiversion", "nolazytime",	"nomand",      "norelatime",
+		"nostrictatime",  "nosuid",	"nosymfollow",	"private",     "ratime",
+		"rbind",	  "rdev",	"rdiratime",	"relatime",    "rexec",
+		"rnoatime",	  "rnodev",	"rnodiratime",	"rnoexec",     "rnorelatime",
+		"rnostrictatime", "rnosuid",	"rnosymfollow", "ro",	       "rprivate",
+		"rrelatime",	  "rro",	"rrw",		"rshared",     "rslave",
+		"rstrictatime",	  "rsuid",	"rsymfollow",	"runbindable", "rw",
+		"shared",	  "silent",	"slave",	"strictatime", "suid",
+		"symfollow",	  "sync",	"tmpcopyup",	"unbindable",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		ok(mount_option_find(names[i]) != NULL);
+}
+
 static void test_unknown_options(void)
 {
+	ok(mount_option_find("remount") == NULL);
 	ok(mount_option_find("size=64k") == NULL);
 	ok(mount_option_find("") == NULL);
 	ok(mount_option_find("RO") == NULL);
@@ -41,6 +65,7 @@ int main(void)
 {
 	test_every_option_is_found();
 	test_meanings();
+	test_options_of_the_specification();
 	test_unknown_options();
 	return tap_done();
 }

@@ -10,6 +10,8 @@
 #include "vmm/oci/config_sections.h"
 #include "vmm/oci/mount_options.h"
 
+/* These are of a whole file system, which a bind only shows. */
+#define FILE_SYSTEM_FLAGS (MS_SYNCHRONOUS | MS_DIRSYNC | MS_MANDLOCK | MS_LAZYTIME | MS_I_VERSION)
 #define DATA_MAX 4095 /* mount(2) takes one page, with the NUL */
 
 /* The file systems that guest-init mounts. */
@@ -23,6 +25,11 @@ static void apply_option(struct container_mount *mount, const struct mount_optio
 	switch (option->effect) {
 	case MOUNT_OPTION_SET:
 	case MOUNT_OPTION_SET_ALL:
+		/* As in mount(2), the strictest of these wins. */
+		if (bits == MS_STRICTATIME)
+			mount->flags &= ~(unsigned long)MS_NOATIME;
+		if (bits == MS_NOATIME && mount->flags & MS_STRICTATIME)
+			break;
 		mount->flags |= bits;
 		mount->clear_flags &= ~bits;
 		if (option->effect == MOUNT_OPTION_SET_ALL && bits == MS_RDONLY)
@@ -53,7 +60,7 @@ static int collect_other_option(const struct json_field *option, const char *tex
 				struct text_list *data, struct config_notes *notes,
 				struct error *err)
 {
-	if (!strcmp(text, "idmap") || !strcmp(text, "ridmap"))
+	if (!strcmp(text, "idmap") || !strcmp(text, "ridmap") || !strcmp(text, "remount"))
 		return config_refuse_because(notes, option, err, "%s is not supported", text);
 	if (*text && text_list_add(data, "%s", text) < 0)
 		return error_set(err, ENOMEM, "options");
@@ -135,14 +142,19 @@ static int parse_bind(const struct json_field *field, const char *bundle_path,
 	mount->source = text[0] == '/' ? strdup(text) : clean_path(bundle_path, text);
 	if (!mount->type || !mount->source)
 		return error_set(err, ENOMEM, "source");
-	if (mount->flags & MS_REMOUNT)
-		return config_refuse_because(notes, &options, err,
-					     "remount of a bind is not supported");
 	if (mount->copies_up)
 		return json_field_error(&options, err, "tmpcopyup is for tmpfs only");
-	if (*mount->data)
-		return config_warn(notes, &options, err, "\"%.64s\" means nothing to a bind",
-				   mount->data);
+	if (*mount->data &&
+	    config_warn(notes, &options, err, "\"%.64s\" means nothing to a bind", mount->data))
+		return -ENOMEM;
+	if (mount->flags & FILE_SYSTEM_FLAGS &&
+	    config_warn(notes, &options, err, "those of a file system mean nothing to a bind"))
+		return -ENOMEM;
+	/* What is shared with the host's directory is files, not mounts. */
+	if (mount->propagation & (MS_SHARED | MS_SLAVE))
+		return config_warn(
+			notes, &options, err,
+			"mounts do not propagate between the host and the virtual machine");
 	return 0;
 }
 

@@ -40,7 +40,6 @@ static const struct mount_option options[] = {
 	{ "rdev", MOUNT_OPTION_CLEAR_ALL, MS_NODEV },
 	{ "rdiratime", MOUNT_OPTION_CLEAR_ALL, MS_NODIRATIME },
 	{ "relatime", MOUNT_OPTION_SET, MS_RELATIME },
-	{ "remount", MOUNT_OPTION_SET, MS_REMOUNT },
 	{ "rexec", MOUNT_OPTION_CLEAR_ALL, MS_NOEXEC },
 	{ "rnoatime", MOUNT_OPTION_SET_ALL, MS_NOATIME },
 	{ "rnodev", MOUNT_OPTION_SET_ALL, MS_NODEV },
