@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/personality.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,10 +19,12 @@
 #include "guest-init/process_filter.h"
 #include "guest-init/process_limits.h"
 #include "guest-init/process_privileges.h"
+#include "guest-init/process_scheduling.h"
 #include "guest-init/program_lookup.h"
 #include "guest-init/pseudo_terminal.h"
 #include "guest-init/scope.h"
 #include "guest-init/start_hooks.h"
+#include "guest-init/time_namespace.h"
 
 /*
  * Theory of operation, in two halves. container_build() works from outside: guest-init's /proc and
@@ -79,6 +82,8 @@ static int container_build(struct container_state *state, const struct container
 	if (!r)
 		r = container_mounts_init(&mounts, &start->places, err);
 	if (!r)
+		r = time_namespace_enter(plan, err);
+	if (!r)
 		r = container_mounts_make(&mounts, plan, err);
 	if (!r)
 		r = container_devices_make(mounts.root_fd, plan, err);
@@ -109,8 +114,10 @@ static int container_join(struct container_state *state, const struct container_
 {
 	const struct plan_process *process = start->process;
 	AUTO_CLOSE int root_fd = -1;
-	int r = process_limits_prepare(process, err);
+	int r = process_scheduling_prepare(process, err);
 
+	if (!r)
+		r = process_limits_prepare(process, err);
 	if (r)
 		return r;
 	if (setns(start->container_fd, start->namespaces))
@@ -181,6 +188,13 @@ static int container_enter_cwd(const char *cwd, struct failure *err)
 	return 0;
 }
 
+static int container_set_personality(const struct plan_process *process, struct failure *err)
+{
+	if (process->personality && personality(process->personality) < 0)
+		return failure_set(err, errno, "linux.personality");
+	return 0;
+}
+
 static int container_become(struct container_state *state, const struct container_start *start,
 			    struct failure *err)
 {
@@ -193,6 +207,10 @@ static int container_become(struct container_state *state, const struct containe
 		r = container_close_others(state, start, err);
 	if (!r)
 		r = container_enter_cwd(process->cwd, err);
+	if (!r)
+		r = process_scheduling_apply(process, err);
+	if (!r)
+		r = container_set_personality(process, err);
 	if (!r)
 		r = process_limits_apply(process, err);
 	if (!r)

@@ -24,6 +24,7 @@ enum member_kind {
 	MEMBER_U32,	/* uint32_t */
 	MEMBER_I32,	/* int32_t */
 	MEMBER_U64,	/* uint64_t */
+	MEMBER_I64,	/* int64_t */
 	MEMBER_LIMIT,	/* uint64_t, -1 stands for RLIM_INFINITY */
 };
 
@@ -90,6 +91,22 @@ static const struct member capabilities_members[] = {
 	MEMBER(struct plan_capabilities, ambient, "ambient", MEMBER_U64),
 };
 
+static const struct member scheduler_members[] = {
+	MEMBER(struct plan_scheduler, policy, "policy", MEMBER_U32),
+	MEMBER(struct plan_scheduler, flags, "flags", MEMBER_U64),
+	MEMBER(struct plan_scheduler, nice, "nice", MEMBER_I32),
+	MEMBER(struct plan_scheduler, priority, "priority", MEMBER_U32),
+	MEMBER(struct plan_scheduler, runtime, "runtime", MEMBER_U64),
+	MEMBER(struct plan_scheduler, deadline, "deadline", MEMBER_U64),
+	MEMBER(struct plan_scheduler, period, "period", MEMBER_U64),
+};
+
+static const struct member time_offset_members[] = {
+	MEMBER(struct plan_time_offset, clock, "clock", MEMBER_STRING),
+	MEMBER(struct plan_time_offset, seconds, "seconds", MEMBER_I64),
+	MEMBER(struct plan_time_offset, nanoseconds, "nanoseconds", MEMBER_U32),
+};
+
 static const struct member process_members[] = {
 	MEMBER(struct plan_process, has_terminal, "terminal", MEMBER_BOOL),
 	MEMBER(struct plan_process, rows, "rows", MEMBER_U32),
@@ -101,7 +118,11 @@ static const struct member process_members[] = {
 	MEMBER(struct plan_process, gid, "gid", MEMBER_U32),
 	MEMBER(struct plan_process, umask, "umask", MEMBER_U32),
 	MEMBER(struct plan_process, no_new_privileges, "noNewPrivileges", MEMBER_BOOL),
+	OPTIONAL(struct plan_process, personality, "personality", MEMBER_U32),
 	OPTIONAL(struct plan_process, oom_score_adj, "oomScoreAdj", MEMBER_I32),
+	OPTIONAL(struct plan_process, io_priority, "ioPriority", MEMBER_U32),
+	OPTIONAL(struct plan_process, initial_cpus, "initialCpus", MEMBER_U32),
+	OPTIONAL(struct plan_process, final_cpus, "finalCpus", MEMBER_U32),
 };
 
 static const struct member container_members[] = {
@@ -218,6 +239,11 @@ static int plan_read_member(const json_t *value, const struct member *member, vo
 		if (!r)
 			*(uint64_t *)field = (uint64_t)integer;
 		return r;
+	case MEMBER_I64:
+		r = plan_read_integer(value, member->name, INT64_MIN, INT64_MAX, &integer, err);
+		if (!r)
+			*(int64_t *)field = integer;
+		return r;
 	case MEMBER_LIMIT:
 		r = plan_read_integer(value, member->name, -1, INT64_MAX, &integer, err);
 		if (!r)
@@ -270,6 +296,12 @@ static int plan_read_device(const json_t *item, void *ret_item, struct failure *
 static int plan_read_rlimit(const json_t *item, void *ret_item, struct failure *err)
 {
 	return plan_read_members(item, rlimit_members, ARRAY_SIZE(rlimit_members), ret_item, err);
+}
+
+static int plan_read_time_offset(const json_t *item, void *ret_item, struct failure *err)
+{
+	return plan_read_members(item, time_offset_members, ARRAY_SIZE(time_offset_members),
+				 ret_item, err);
 }
 
 static int plan_read_gid(const json_t *item, void *ret_item, struct failure *err)
@@ -405,6 +437,20 @@ static int plan_read_filter(struct plan_process *process, const json_t *object, 
 	return r ? failure_prefix(err, "seccomp") : 0;
 }
 
+static int plan_read_scheduler(struct plan_scheduler *scheduler, const json_t *process,
+			       struct failure *err)
+{
+	const json_t *object = json_object_get(process, "scheduler");
+
+	if (!object)
+		return 0;
+	scheduler->is_given = true;
+	if (plan_read_members(object, scheduler_members, ARRAY_SIZE(scheduler_members), scheduler,
+			      err))
+		return failure_prefix(err, "scheduler");
+	return 0;
+}
+
 static int plan_check_process(const struct plan_process *process, struct failure *err)
 {
 	if (!process->args.len)
@@ -433,6 +479,8 @@ static int plan_read_process(const json_t *message, struct plan_process *process
 	if (!r)
 		r = plan_read_list(object, "rlimits", sizeof(*process->rlimits), plan_read_rlimit,
 				   &process->rlimits, &process->nr_rlimits, err);
+	if (!r)
+		r = plan_read_scheduler(&process->scheduler, object, err);
 	if (!r)
 		r = plan_read_filter(process, object, err);
 	if (!r)
@@ -480,6 +528,10 @@ int container_plan_init(struct container_plan *plan, json_t *message, struct fai
 				   &plan->devices, &plan->nr_devices, err);
 	if (!r)
 		r = plan_read_sysctls(plan, err);
+	if (!r && json_object_get(message, "timeOffsets"))
+		r = plan_read_list(message, "timeOffsets", sizeof(*plan->time_offsets),
+				   plan_read_time_offset, &plan->time_offsets,
+				   &plan->nr_time_offsets, err);
 	if (!r)
 		r = plan_read_process(message, &plan->process, err);
 	if (!r)
@@ -508,6 +560,7 @@ void container_plan_fini(struct container_plan *plan)
 	free(plan->mounts);
 	free(plan->devices);
 	free(plan->sysctls);
+	free(plan->time_offsets);
 	free(plan->masked_paths.items);
 	free(plan->readonly_paths.items);
 	plan_release_process(&plan->process);
@@ -529,6 +582,7 @@ int exec_plan_init(struct exec_plan *plan, json_t *message, const struct contain
 	plan->number = (uint32_t)number;
 	r = plan_read_process(message, &plan->process, err);
 	free(plan->process.filter);
+	plan->process.personality = container->process.personality;
 	plan->process.filter = container->process.filter;
 	plan->process.filter_len = container->process.filter_len;
 	plan->process.filter_flags = container->process.filter_flags;

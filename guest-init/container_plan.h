@@ -57,6 +57,23 @@ struct plan_capabilities {
 	uint64_t bounding, effective, inheritable, permitted, ambient;
 };
 
+/* For sched_setattr(2). */
+struct plan_scheduler {
+	bool is_given;
+	uint32_t policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period; /* nanoseconds */
+};
+
+/* How far ahead a clock of the container is. */
+struct plan_time_offset {
+	const char *clock; /* as /proc/self/timens_offsets knows it */
+	int64_t seconds;
+	uint32_t nanoseconds;
+};
+
 #define PLAN_OOM_SCORE_UNSET INT32_MIN
 
 struct plan_process {
@@ -75,7 +92,12 @@ struct plan_process {
 	struct sock_filter *filter; /* seccomp program */
 	size_t filter_len;	    /* instructions; 0: no filter */
 	uint32_t filter_flags;	    /* SECCOMP_FILTER_FLAG_… */
+	uint32_t personality;	    /* PER_… */
 	int32_t oom_score_adj;	    /* or PLAN_OOM_SCORE_UNSET */
+	struct plan_scheduler scheduler;
+	uint32_t io_priority; /* for ioprio_set(2); 0: as it is */
+	/* Of an exec: processors until, and after, it has joined the container. 0: all */
+	uint32_t initial_cpus, final_cpus; /* bit N is processor N */
 };
 
 /* A program of the container to run before its process. */
@@ -100,6 +122,8 @@ struct container_plan {
 	size_t nr_devices;
 	struct plan_sysctl *sysctls;
 	size_t nr_sysctls;
+	struct plan_time_offset *time_offsets;
+	size_t nr_time_offsets;
 	struct plan_strings masked_paths, readonly_paths;
 	struct plan_process process;
 	json_t *hook_state; /* object without "pid"; borrowed from the message, NULL without hooks */

@@ -44,6 +44,8 @@
  *      flags. Others are mounted in the guest.
  *   "devices": [{"path", "type": "c"|"b"|"p", "major", "minor", "mode", "uid", "gid"}]
  *   "sysctl": {"name": "value"}
+ *   "timeOffsets"?: [{"clock": "monotonic"|"boottime", "seconds": n, "nanoseconds": n}], those of
+ *      the time namespace
  *   "maskedPaths", "readonlyPaths": [paths]
  *   "resources": {
  *      "controls": [{"file": name, "value": text, "field": path in config.json}]
@@ -65,6 +67,11 @@
  *                       "permitted": mask, "ambient": mask}?   (bit N = capability N)
  *      "rlimits": [{"resource": RLIMIT_…, "soft": n, "hard": n}]  (-1: infinity)
  *      "noNewPrivileges": bool, "oomScoreAdj"?: number,
+ *      "personality"?: PER_… for personality(2),
+ *      "scheduler"?: {"policy", "flags", "nice", "priority", "runtime", "deadline", "period"}
+ *          as in struct sched_attr
+ *      "ioPriority"?: number for ioprio_set(2),
+ *      "initialCpus"?, "finalCpus"?: masks of the processors for an exec
  *      "seccomp": {"flags": SECCOMP_FILTER_FLAG_… bits, "filter": [..]}   (empty: no filter)
  *          an instruction is code << 48 | jt << 40 | jf << 32 | k of struct sock_filter }
  */

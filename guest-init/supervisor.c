@@ -124,6 +124,7 @@ static int supervisor_on_create(struct supervisor *supervisor, json_t *message, 
 		.plan = &supervisor->plan,
 		.places = { SHARED_TREE_PATH, SHARED_TREE_ROOT },
 	};
+	int namespaces;
 	int r;
 
 	if (supervisor->state != WAITING)
@@ -139,11 +140,14 @@ static int supervisor_on_create(struct supervisor *supervisor, json_t *message, 
 		r = shared_tree_mount(err);
 	if (!r)
 		r = container_cgroup_create(&supervisor->cgroup, &supervisor->resources, err);
-	/* The root of a cgroup namespace is the group of whoever makes it: the process itself. */
+	/*
+	 * The root of a cgroup namespace is the group of whoever makes it, and a time namespace has
+	 * its offsets before anybody is in it: both are made by the process itself.
+	 */
+	namespaces =
+		(supervisor->plan.namespaces | CLONE_NEWNS) & ~(CLONE_NEWCGROUP | CLONE_NEWTIME);
 	if (!r)
-		r = supervisor_spawn(supervisor, 0, &start,
-				     (supervisor->plan.namespaces | CLONE_NEWNS) & ~CLONE_NEWCGROUP,
-				     err);
+		r = supervisor_spawn(supervisor, 0, &start, namespaces, err);
 	return r ? r : supervisor_enter_pid_namespace(supervisor, err);
 }
 

@@ -30,6 +30,8 @@ static const char good[] =
 
 #define NS(more) "{'linux':{'namespaces':[{'type':'network'}" more "]}}"
 #define PROCESS(member) "{'process':{" member "}}"
+#define SCHEDULER(members) PROCESS("'scheduler':{" members "}")
+#define AFFINITY(members) PROCESS("'execCPUAffinity':{" members "}")
 #define RLIMIT(text) "{'process':{'rlimits':[{'type':'RLIMIT_CORE','soft':0,'hard':0}," text "]}}"
 #define MOUNT(members) "{'mounts':[{'destination':'/a','type':'tmpfs'},{" members "}]}"
 #define BIND(members) MOUNT("'destination':'/b','type':'bind'" members)
@@ -39,6 +41,9 @@ static const char good[] =
 #define LINUX(member) "{'linux':{" member "}}"
 #define RESOURCES(member) "{'linux':{'resources':{" member "}}}"
 #define DEVICE(members) "{'linux':{'devices':[{" members "}]}}"
+#define CLOCKS(members)                                                                            \
+	"{'linux':{'namespaces':[{'type':'network'},{'type':'time'}],"                             \
+	"'timeOffsets':{" members "}}}"
 #define X16 "xxxxxxxxxxxxxxxx"
 #define X64 X16 X16 X16 X16
 
@@ -186,11 +191,46 @@ const struct malformed_config malformed_configs[] = {
 	      "process.oomScoreAdj: must be a whole number from -1000 to 1000"),
 	FIELD(PROCESS("'noNewPrivileges':0"), "process.noNewPrivileges: must be true or false"),
 	FIELD(PROCESS("'apparmorProfile':false"), "process.apparmorProfile: must be a string"),
-	FIELD(PROCESS("'scheduler':{'policy':'SCHED_FIFO'}"), "process.scheduler is not supported"),
-	FIELD(PROCESS("'ioPriority':{'class':'IOPRIO_CLASS_RT'}"),
-	      "process.ioPriority is not supported"),
-	FIELD(PROCESS("'execCPUAffinity':{'initial':'0'}"),
-	      "process.execCPUAffinity is not supported"),
+	FIELD(PROCESS("'commandLine':'cmd'"), "process.commandLine is not supported"),
+	FIELD(PROCESS("'user':{'username':'x'}"), "process.user.username is not supported"),
+	FIELD(PROCESS("'scheduler':'SCHED_FIFO'"), "process.scheduler: must be an object"),
+	FIELD(SCHEDULER("'nice':1"), "process.scheduler.policy: is missing"),
+	FIELD(SCHEDULER("'policy':'SCHED_FAIR'"),
+	      "process.scheduler.policy: unknown value \"SCHED_FAIR\""),
+	FIELD(SCHEDULER("'policy':'SCHED_ISO'"),
+	      "process.scheduler.policy: SCHED_ISO is not supported"),
+	FIELD(SCHEDULER("'policy':'SCHED_OTHER','nice':20"),
+	      "process.scheduler.nice: must be a whole number from -20 to 19"),
+	FIELD(SCHEDULER("'policy':'SCHED_OTHER','priority':1"),
+	      "process.scheduler.priority: is for SCHED_FIFO and SCHED_RR only"),
+	FIELD(SCHEDULER("'policy':'SCHED_FIFO'"),
+	      "process.scheduler.priority: must be from 1 to 99 with SCHED_FIFO"),
+	FIELD(SCHEDULER("'policy':'SCHED_RR','priority':100"),
+	      "process.scheduler.priority: must be a whole number from 0 to 99"),
+	FIELD(SCHEDULER("'policy':'SCHED_BATCH','deadline':5"),
+	      "process.scheduler.deadline: is for SCHED_DEADLINE only"),
+	FIELD(SCHEDULER("'policy':'SCHED_DEADLINE','period':-1"),
+	      "process.scheduler.period: must be a whole number from 0"),
+	FIELD(SCHEDULER("'policy':'SCHED_IDLE','flags':['SCHED_FLAG_X']"),
+	      "process.scheduler.flags[0]: unknown value \"SCHED_FLAG_X\""),
+	FIELD(SCHEDULER("'policy':'SCHED_IDLE','flags':['SCHED_FLAG_UTIL_CLAMP_MAX']"),
+	      "process.scheduler.flags[0]: SCHED_FLAG_UTIL_CLAMP_MAX is not supported"),
+	FIELD(PROCESS("'ioPriority':3"), "process.ioPriority: must be an object"),
+	FIELD(PROCESS("'ioPriority':{'priority':3}"), "process.ioPriority.class: is missing"),
+	FIELD(PROCESS("'ioPriority':{'class':'IOPRIO_CLASS_NONE'}"),
+	      "process.ioPriority.class: unknown value \"IOPRIO_CLASS_NONE\""),
+	FIELD(PROCESS("'ioPriority':{'class':'IOPRIO_CLASS_BE','priority':8}"),
+	      "process.ioPriority.priority: must be a whole number from 0 to 7"),
+	FIELD(AFFINITY("'initial':0"), "process.execCPUAffinity.initial: must be a string"),
+	FIELD(AFFINITY("'initial':'all'"),
+	      "process.execCPUAffinity.initial: is not a list of CPUs (0-3,7)"),
+	FIELD(AFFINITY("'initial':'2-1'"), "process.execCPUAffinity.initial: is not a list"),
+	FIELD(AFFINITY("'final':'0,'"), "process.execCPUAffinity.final: is not a list of CPUs"),
+	FIELD(AFFINITY("'final':'0 1'"), "process.execCPUAffinity.final: is not a list of CPUs"),
+	FIELD(AFFINITY("'final':'99999999999999999999'"),
+	      "process.execCPUAffinity.final: names a CPU above 31"),
+	FIELD(AFFINITY("'initial':'0','final':'0-1'"),
+	      "process.execCPUAffinity.final: names a CPU above 0, the last one of the virtual"),
 
 	/* mounts */
 	FIELD("{'mounts':{}}", "mounts: must be an array"),
@@ -281,15 +321,28 @@ const struct malformed_config malformed_configs[] = {
 	      "linux.seccomp.syscalls[0].args[0].index: must be a whole number from 0 to 5"),
 	FIELD(RULE("'names':['read'],'action':'SCMP_ACT_ALLOW','args':[{'index':1,'op':'<'}]"),
 	      "linux.seccomp.syscalls[0].args[0].op: unknown value \"<\""),
-	FIELD(LINUX("'intelRdt':{'closID':'x'}"), "linux.intelRdt is not supported"),
+	FIELD(LINUX("'intelRdt':{'closID':'x'}"), "linux.intelRdt.closID is not supported"),
+	FIELD(LINUX("'intelRdt':{'enableMBM':true}"), "linux.intelRdt.enableMBM is not supported"),
+	FIELD(LINUX("'intelRdt':{'enableCMT':1}"),
+	      "linux.intelRdt.enableCMT: must be true or false"),
 	FIELD(LINUX("'uidMappings':[{'containerID':0,'hostID':0,'size':1}]"),
 	      "linux.uidMappings is not supported"),
 	FIELD(LINUX("'timeOffsets':{'monotonic':{'secs':1}}"),
-	      "linux.timeOffsets is not supported"),
+	      "linux.timeOffsets: needs a \"time\" namespace"),
+	FIELD(CLOCKS("'realtime':{'secs':1}"),
+	      "linux.timeOffsets.realtime: is not a clock with an offset"),
+	FIELD(CLOCKS("'monotonic':1"), "linux.timeOffsets.monotonic: must be an object"),
+	FIELD(CLOCKS("'boottime':{'secs':'1'}"), "linux.timeOffsets.boottime.secs: must be a"),
+	FIELD(CLOCKS("'boottime':{'nanosecs':1000000000}"),
+	      "linux.timeOffsets.boottime.nanosecs: must be a whole number from 0 to 999999999"),
 	FIELD(LINUX("'netDevices':{'eth0':{}}"), "linux.netDevices is not supported"),
 	FIELD(LINUX("'memoryPolicy':{'mode':'MPOL_BIND'}"), "linux.memoryPolicy is not supported"),
-	FIELD(LINUX("'personality':{'domain':'LINUX32'}"),
-	      "linux.personality.domain is not supported"),
+	FIELD(LINUX("'personality':{'domain':'BSD'}"),
+	      "linux.personality.domain: unknown value \"BSD\""),
+	FIELD(LINUX("'personality':{'flags':['ADDR_NO_RANDOMIZE']}"),
+	      "linux.personality.domain: is missing"),
+	FIELD(LINUX("'personality':{'domain':'LINUX','flags':['ADDR_NO_RANDOMIZE']}"),
+	      "linux.personality.flags is not supported"),
 	FIELD(LINUX("'cgroupsPath':{}"), "linux.cgroupsPath: must be a string"),
 	FIELD(DEVICE("'type':'c','major':1,'minor':3"), "linux.devices[0].path: is missing"),
 	FIELD(DEVICE("'path':'null','type':'c','major':1,'minor':3"),

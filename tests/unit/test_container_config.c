@@ -413,7 +413,7 @@ static void test_process_file(void)
 	static const char good[] = "{\"args\":[\"id\"],\"cwd\":\"/\",\"user\":{\"uid\":5},"
 				   "\"capabilities\":{\"bounding\":[\"CAP_X\"]}}";
 	static const char bad[] = "{\"args\":[\"id\"],\"cwd\":\"x\"}";
-	static const char refused[] = "{\"args\":[\"id\"],\"cwd\":\"/\",\"ioPriority\":{\"a\":1}}";
+	static const char refused[] = "{\"args\":[\"id\"],\"cwd\":\"/\",\"commandLine\":\"x\"}";
 	struct container_process process = { 0 };
 	struct text_list warnings = { 0 };
 	AUTO_CLOSE int fd = -1;
@@ -442,7 +442,7 @@ static void test_process_file(void)
 
 	is_int(file_replace(fd, "p.json", refused, strlen(refused), &err), 0);
 	is_int(container_process_load(path, &process, &warnings, &err), -EINVAL);
-	(void)snprintf(want, sizeof(want), "%s: ioPriority is not supported", path);
+	(void)snprintf(want, sizeof(want), "%s: commandLine is not supported", path);
 	is_str(err.text, want);
 	scratch_dir_remove(scratch);
 }

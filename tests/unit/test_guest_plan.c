@@ -93,7 +93,9 @@ static void test_every_member(void)
 					"\"ambient\":1},"
 					"\"rlimits\":[{\"resource\":%d,\"soft\":5,\"hard\":-1}],"
 					"\"noNewPrivileges\":true,\"oomScoreAdj\":-5,"
-					"\"seccomp\":{\"flags\":0,\"filter\":[]}}}",
+					"\"personality\":0,"
+					"\"seccomp\":{\"flags\":0,\"filter\":[]}},\"timeOffsets\":["
+					"]}",
 		    0, (unsigned long)MS_PRIVATE, (unsigned long)MS_NOSUID, (unsigned long)MS_NODEV,
 		    (unsigned long)(MS_SLAVE | MS_REC), RLIMIT_CORE) > 0);
 	is_str(text, want);

@@ -4,12 +4,14 @@
 #include <linux/mount.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 
 #include "vmm/base/checked_math.h"
 #include "vmm/oci/clean_path.h"
 #include "vmm/oci/config_sections.h"
 
 #define SYSCTL_NAME_MAX 255
+#define NANOSECONDS_MAX 999999999
 #define SYSCTL_VALUE_MAX 4095 /* the kernel takes less than a page at once */
 
 /*
@@ -127,22 +129,85 @@ static int parse_root_propagation(const struct json_field *linux_field,
 	return 0;
 }
 
-/* Only the default, which is to change nothing. */
-static int check_personality(const struct json_field *linux_field, struct config_notes *notes,
-			     struct error *err)
+static int parse_personality(const struct json_field *linux_field, struct container_config *config,
+			     struct config_notes *notes, struct error *err)
 {
+	static const char *const domains[] = { "LINUX", "LINUX32" };
+	static const uint32_t values[ARRAY_SIZE(domains)] = { PER_LINUX, PER_LINUX32 };
+	static const char *const refused[] = { "flags" };
 	struct json_field field = json_field_member(linux_field, "personality");
 	struct json_field domain = json_field_member(&field, "domain");
-	struct json_field flags = json_field_member(&field, "flags");
-	const char *text = "LINUX";
+	size_t index = 0;
+	int r = json_field_check_object(&field, err);
+
+	if (r < 0 || json_field_is_empty(&field))
+		return r;
+	r = json_field_get_choice(&domain, domains, ARRAY_SIZE(domains), &index, err);
+	config->personality = values[index];
+	return r < 0 ? r : config_refuse_members(notes, &field, refused, ARRAY_SIZE(refused), err);
+}
+
+static int parse_time_offset(const struct json_field *field, struct container_time_offset *ret,
+			     struct error *err)
+{
+	struct json_field seconds = json_field_member(field, "secs");
+	struct json_field nanoseconds = json_field_member(field, "nanosecs");
+	int r = json_field_check_object(field, err);
+
+	if (!r)
+		r = json_field_get_int(&seconds, INT64_MIN, INT64_MAX, &ret->seconds, err);
+	if (!r)
+		r = json_field_get_u32(&nanoseconds, NANOSECONDS_MAX, &ret->nanoseconds, err);
+	ret->is_given = !json_field_is_absent(field);
+	return r;
+}
+
+static int parse_time_offsets(const struct json_field *linux_field, struct container_config *config,
+			      struct error *err)
+{
+	struct json_field field = json_field_member(linux_field, "timeOffsets");
+	const char *name;
+	json_t *value;
+	int r = json_field_check_object(&field, err);
+
+	if (r < 0 || json_field_is_empty(&field))
+		return r;
+	if (!(config->namespaces & (1u << NAMESPACE_TIME)))
+		return json_field_error(&field, err, "needs a \"time\" namespace");
+	json_object_foreach (field.value, name, value) {
+		struct json_field clock = json_field_member(&field, name);
+
+		if (!strcmp(name, "monotonic"))
+			r = parse_time_offset(&clock, &config->monotonic_offset, err);
+		else if (!strcmp(name, "boottime"))
+			r = parse_time_offset(&clock, &config->boottime_offset, err);
+		else
+			r = json_field_error(&clock, err, "is not a clock with an offset");
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* A cache or memory bandwidth of its own is the host's to give. */
+static int check_intel_rdt(const struct json_field *linux_field, struct config_notes *notes,
+			   struct error *err)
+{
+	static const char *const texts[] = { "closID", "l3CacheSchema", "memBwSchema", "schemata" };
+	static const char *const switches[] = { "enableCMT", "enableMBM", "enableMonitoring" };
+	struct json_field field = json_field_member(linux_field, "intelRdt");
 	int r = json_field_check_object(&field, err);
 
 	if (!r)
-		r = json_field_get_string(&domain, &text, err);
-	if (!r && strcmp(text, "LINUX") != 0)
-		r = config_refuse(notes, &domain, err);
-	if (!r && !json_field_is_empty(&flags))
-		r = config_refuse(notes, &flags, err);
+		r = config_refuse_members(notes, &field, texts, ARRAY_SIZE(texts), err);
+	for (size_t i = 0; !r && i < ARRAY_SIZE(switches); i++) {
+		struct json_field member = json_field_member(&field, switches[i]);
+		bool is_on = false;
+
+		r = json_field_get_bool(&member, &is_on, err);
+		if (!r && is_on)
+			r = config_refuse(notes, &member, err);
+	}
 	return r;
 }
 
@@ -162,8 +227,8 @@ static int parse_mount_label(const struct json_field *linux_field, struct config
 int config_parse_linux(const struct json_field *field, struct container_config *config,
 		       struct config_notes *notes, struct error *err)
 {
-	static const char *const refused[] = { "intelRdt",   "uidMappings",  "gidMappings",
-					       "netDevices", "memoryPolicy", "timeOffsets" };
+	static const char *const refused[] = { "uidMappings", "gidMappings", "netDevices",
+					       "memoryPolicy" };
 	struct json_field namespaces = json_field_member(field, "namespaces");
 	struct json_field devices = json_field_member(field, "devices");
 	struct json_field resources = json_field_member(field, "resources");
@@ -193,7 +258,11 @@ int config_parse_linux(const struct json_field *field, struct container_config *
 	if (!r)
 		r = parse_root_propagation(field, config, notes, err);
 	if (!r)
-		r = check_personality(field, notes, err);
+		r = parse_personality(field, config, notes, err);
+	if (!r)
+		r = parse_time_offsets(field, config, err);
+	if (!r)
+		r = check_intel_rdt(field, notes, err);
 	if (!r)
 		r = parse_mount_label(field, notes, err);
 	if (!r)

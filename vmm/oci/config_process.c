@@ -129,8 +129,9 @@ static int parse_additional_gids(const struct json_field *gids, struct container
 }
 
 static int parse_user(const struct json_field *process, struct container_process *ret,
-		      struct error *err)
+		      struct config_notes *notes, struct error *err)
 {
+	static const char *const refused[] = { "username" }; /* Windows only */
 	struct json_field user = json_field_member(process, "user");
 	struct json_field uid = json_field_member(&user, "uid");
 	struct json_field gid = json_field_member(&user, "gid");
@@ -145,7 +146,9 @@ static int parse_user(const struct json_field *process, struct container_process
 		r = json_field_get_u32(&gid, ID_MAX, &ret->gid, err);
 	if (!r)
 		r = json_field_get_u32(&umask_field, UMASK_MAX, &ret->umask, err);
-	return r < 0 ? r : parse_additional_gids(&gids, ret, err);
+	if (!r)
+		r = parse_additional_gids(&gids, ret, err);
+	return r < 0 ? r : config_refuse_members(notes, &user, refused, ARRAY_SIZE(refused), err);
 }
 
 int config_capability_number(const char *name)
@@ -286,15 +289,14 @@ static int parse_labels(const struct json_field *process, struct config_notes *n
 int config_parse_process(const struct json_field *field, struct container_process *process,
 			 struct config_notes *notes, struct error *err)
 {
-	static const char *const refused[] = { "commandLine", "scheduler", "ioPriority",
-					       "execCPUAffinity" };
+	static const char *const refused[] = { "commandLine" }; /* Windows only */
 	struct json_field no_new_privileges = json_field_member(field, "noNewPrivileges");
 	int r = json_field_require_object(field, err);
 
 	if (!r)
 		r = parse_terminal(field, process, err);
 	if (!r)
-		r = parse_user(field, process, err);
+		r = parse_user(field, process, notes, err);
 	if (!r)
 		r = parse_args(field, process, err);
 	if (!r)
@@ -309,6 +311,8 @@ int config_parse_process(const struct json_field *field, struct container_proces
 		r = json_field_get_bool(&no_new_privileges, &process->no_new_privileges, err);
 	if (!r)
 		r = parse_oom_score(field, process, err);
+	if (!r)
+		r = config_parse_scheduling(field, process, notes, err);
 	if (!r)
 		r = parse_labels(field, notes, err);
 	if (!r)

@@ -18,6 +18,15 @@ int config_parse_process(const struct json_field *field, struct container_proces
 /* The number of the capability "CAP_…", or -1 when this system knows no such name. */
 int config_capability_number(const char *name);
 
+/* "scheduler", "ioPriority" and "execCPUAffinity" of "process" (config.md, "Linux Process"). */
+int config_parse_scheduling(const struct json_field *process, struct container_process *ret,
+			    struct config_notes *notes, struct error *err);
+
+/* Refuse an "execCPUAffinity" with a CPU that a machine of @nr_vcpus does not have. */
+int config_check_exec_cpus(const struct json_field *process,
+			   const struct container_process *checked, unsigned int nr_vcpus,
+			   struct error *err);
+
 /* "mounts" (config.md, "Mounts"); relative sources are below @bundle_path. */
 int config_parse_mounts(const struct json_field *field, const char *bundle_path,
 			struct container_config *config, struct config_notes *notes,

@@ -144,6 +144,8 @@ static int parse_top(const struct json_field *top, const char *bundle_path,
 	if (!r)
 		r = config_parse_linux(&linux_field, config, notes, err);
 	if (!r)
+		r = config_check_exec_cpus(&process, &config->process, config->nr_vcpus, err);
+	if (!r)
 		r = config_parse_hooks(&hooks, &config->hooks, err);
 	if (!r)
 		r = config_refuse_members(notes, top, refused, ARRAY_SIZE(refused), err);

@@ -47,6 +47,16 @@ struct container_rlimit {
 	uint64_t soft, hard; /* RLIM_INFINITY is UINT64_MAX */
 };
 
+/* For sched_setattr(2). */
+struct container_scheduler {
+	bool is_given;
+	uint32_t policy;		    /* SCHED_… */
+	uint64_t flags;			    /* SCHED_FLAG_… */
+	int32_t nice;			    /* of the policies without a priority */
+	uint32_t priority;		    /* SCHED_FIFO, SCHED_RR: 1 to 99 */
+	uint64_t runtime, deadline, period; /* SCHED_DEADLINE: nanoseconds */
+};
+
 /* The process object: of config.json, or of a file given to exec. */
 struct container_process {
 	bool has_terminal;
@@ -64,6 +74,11 @@ struct container_process {
 	bool no_new_privileges;
 	bool has_oom_score_adj;
 	int oom_score_adj;
+	struct container_scheduler scheduler;
+	bool has_io_priority;
+	uint32_t io_priority; /* as ioprio_set(2) takes it: class and level */
+	/* execCPUAffinity: bit N is CPU N, 0: not given. Of no meaning to the first process. */
+	uint32_t exec_initial_cpus, exec_final_cpus;
 };
 
 /* One entry of "mounts". Binds are made on the host and in the guest, the others in the guest. */
@@ -77,7 +92,7 @@ struct container_mount {
 	bool is_readonly;  /* MS_RDONLY is in flags */
 	bool is_recursive_readonly; /* rro: read-only with all that is mounted below */
 	bool copies_up;		    /* tmpfs: starts with the files that it covers (tmpcopyup) */
-	unsigned long flags; /* MS_… attribute bits to set, MS_REMOUNT; never MS_BIND, MS_REC */
+	unsigned long flags; /* MS_… attribute bits to set; never MS_BIND, MS_REC, MS_REMOUNT */
 	unsigned long clear_flags; /* MS_… attribute bits to clear */
 	unsigned long propagation; /* MS_PRIVATE, MS_SLAVE, …, with MS_REC; 0: not given */
 	char *data;		   /* comma-separated options for the file system; never NULL */
@@ -94,6 +109,13 @@ struct container_device {
 struct container_sysctl {
 	char *name; /* dots between the components */
 	char *value;
+};
+
+/* How far a clock of the container's time namespace is ahead of the machine's. */
+struct container_time_offset {
+	bool is_given;
+	int64_t seconds;
+	uint32_t nanoseconds; /* below 1,000,000,000 */
 };
 
 /* The filter of the container's processes, compiled; no program: none. */
@@ -148,6 +170,8 @@ struct container_config {
 	size_t nr_devices;
 	struct container_sysctl *sysctls;
 	size_t nr_sysctls;
+	struct container_time_offset monotonic_offset, boottime_offset;
+	uint32_t personality; /* PER_… of every process, for personality(2) */
 	struct container_seccomp seccomp;
 	struct text_list masked_paths;
 	struct text_list readonly_paths;

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "guest-init/protocol.h"
+#include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
 
 /*
@@ -100,6 +101,25 @@ static json_t *build_sysctls(const struct container_config *config)
 	return object;
 }
 
+static json_t *build_time_offsets(const struct container_config *config)
+{
+	const struct {
+		const char *name;
+		const struct container_time_offset *offset;
+	} clocks[] = { { "monotonic", &config->monotonic_offset },
+		       { "boottime", &config->boottime_offset } };
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < ARRAY_SIZE(clocks); i++)
+		if (clocks[i].offset->is_given)
+			array = append(array,
+				       json_pack("{s:s, s:I, s:I}", "clock", clocks[i].name,
+						 "seconds", (json_int_t)clocks[i].offset->seconds,
+						 "nanoseconds",
+						 (json_int_t)clocks[i].offset->nanoseconds));
+	return array;
+}
+
 static json_t *build_gids(const struct container_process *process)
 {
 	json_t *array = json_array();
@@ -153,25 +173,65 @@ static json_t *build_seccomp(const struct container_seccomp *seccomp)
 	return json_pack("{s:I, s:o}", "flags", (json_int_t)seccomp->flags, "filter", filter);
 }
 
-/* Without @seccomp there is no such member; a filter that cannot be built fails the whole. */
-static json_t *build_process(const struct container_process *process,
-			     const struct container_seccomp *seccomp)
+/* NULL, as for a member that is left out, when @scheduler is not given. */
+static json_t *build_scheduler(const struct container_scheduler *scheduler)
 {
-	json_t *score = process->has_oom_score_adj ? json_integer(process->oom_score_adj) : NULL;
-	json_t *object = json_pack(
-		"{s:b, s:i, s:i, s:o, s:o, s:s, s:I, s:I, s:o, s:I, s:o, s:o, s:b, s:o*}",
-		"terminal", process->has_terminal, "rows", process->rows, "columns",
-		process->columns, "args", build_strings(&process->args), "env",
-		build_strings(&process->env), "cwd", process->cwd, "uid", (json_int_t)process->uid,
-		"gid", (json_int_t)process->gid, "additionalGids", build_gids(process), "umask",
-		(json_int_t)process->umask, "capabilities",
-		build_capabilities(process->capabilities), "rlimits", build_rlimits(process),
-		"noNewPrivileges", process->no_new_privileges, "oomScoreAdj", score);
+	if (!scheduler->is_given)
+		return NULL;
+	return json_pack("{s:I, s:I, s:i, s:I, s:I, s:I, s:I}", "policy",
+			 (json_int_t)scheduler->policy, "flags", (json_int_t)scheduler->flags,
+			 "nice", (int)scheduler->nice, "priority", (json_int_t)scheduler->priority,
+			 "runtime", (json_int_t)scheduler->runtime, "deadline",
+			 (json_int_t)scheduler->deadline, "period", (json_int_t)scheduler->period);
+}
 
-	if (seccomp && json_object_set_new(object, "seccomp", build_seccomp(seccomp)) < 0) {
+/* What the first process and later ones have in common. */
+static json_t *build_process(const struct container_process *process)
+{
+	json_t *io_priority = process->has_io_priority ? json_integer(process->io_priority) : NULL;
+	json_t *score = process->has_oom_score_adj ? json_integer(process->oom_score_adj) : NULL;
+
+	return json_pack("{s:b, s:i, s:i, s:o, s:o, s:s, s:I, s:I, s:o, s:I, s:o, s:o, s:b, s:o*, "
+			 "s:o*, s:o*}",
+			 "terminal", process->has_terminal, "rows", process->rows, "columns",
+			 process->columns, "args", build_strings(&process->args), "env",
+			 build_strings(&process->env), "cwd", process->cwd, "uid",
+			 (json_int_t)process->uid, "gid", (json_int_t)process->gid,
+			 "additionalGids", build_gids(process), "umask", (json_int_t)process->umask,
+			 "capabilities", build_capabilities(process->capabilities), "rlimits",
+			 build_rlimits(process), "noNewPrivileges", process->no_new_privileges,
+			 "oomScoreAdj", score, "scheduler", build_scheduler(&process->scheduler),
+			 "ioPriority", io_priority);
+}
+
+/* @object with one member more, or NULL; takes both. */
+static json_t *with_member(json_t *object, const char *name, json_t *value)
+{
+	if (json_object_set_new(object, name, value) < 0) {
 		json_decref(object);
 		return NULL;
 	}
+	return object;
+}
+
+/* Later processes get the filter and the personality of the first one from the guest. */
+static json_t *build_first_process(const struct container_config *config)
+{
+	json_t *object = build_process(&config->process);
+
+	object = with_member(object, "personality", json_integer(config->personality));
+	return with_member(object, "seccomp", build_seccomp(&config->seccomp));
+}
+
+static json_t *build_later_process(const struct container_process *process)
+{
+	json_t *object = build_process(process);
+
+	if (process->exec_initial_cpus)
+		object = with_member(object, "initialCpus",
+				     json_integer(process->exec_initial_cpus));
+	if (process->exec_final_cpus)
+		object = with_member(object, "finalCpus", json_integer(process->exec_final_cpus));
 	return object;
 }
 
@@ -212,17 +272,17 @@ static json_t *build_plan(const struct container_config *config,
 
 	for (size_t i = 0; i < CONTAINER_ENTROPY_SIZE; i++)
 		(void)snprintf(&digits[2 * i], 3, "%02x", entropy[i]);
-	return json_pack("{s:s, s:s, s:s*, s:s*, s:o, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-			 "type", "create", "entropy", digits, "hostname", config->hostname,
-			 "domainname", config->domainname, "namespaces",
-			 build_namespaces(config->namespaces), "readonlyRootfs",
-			 config->has_readonly_rootfs, "rootfsPropagation",
-			 (json_int_t)config->root_propagation, "mounts", build_mounts(config),
-			 "devices", build_devices(config), "sysctl", build_sysctls(config),
-			 "maskedPaths", build_strings(&config->masked_paths), "readonlyPaths",
-			 build_strings(&config->readonly_paths), "resources",
-			 container_resources_plan(&config->resources), "process",
-			 build_process(&config->process, &config->seccomp));
+	return json_pack(
+		"{s:s, s:s, s:s*, s:s*, s:o, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"type", "create", "entropy", digits, "hostname", config->hostname, "domainname",
+		config->domainname, "namespaces", build_namespaces(config->namespaces),
+		"readonlyRootfs", config->has_readonly_rootfs, "rootfsPropagation",
+		(json_int_t)config->root_propagation, "mounts", build_mounts(config), "devices",
+		build_devices(config), "sysctl", build_sysctls(config), "maskedPaths",
+		build_strings(&config->masked_paths), "readonlyPaths",
+		build_strings(&config->readonly_paths), "resources",
+		container_resources_plan(&config->resources), "process",
+		build_first_process(config), "timeOffsets", build_time_offsets(config));
 }
 
 /* Takes @plan (NULL: no memory). */
@@ -256,5 +316,5 @@ int container_config_guest_plan(const struct container_config *config,
 int container_process_guest_plan(const struct container_process *process, char **ret,
 				 struct error *err)
 {
-	return make_text(build_process(process, NULL), "process", ret, err);
+	return make_text(build_later_process(process), "process", ret, err);
 }
