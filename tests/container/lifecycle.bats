@@ -32,6 +32,12 @@ has_state()
 		{ echo "not $2, pid $3: $output"; return 1; }
 }
 
+# What `state` prints is what the specification's schema asks for.
+has_valid_state()
+{
+	bulkhead state "$1" | "$TOP/tests/oci/is-valid" state
+}
+
 # has_printed NAME TEXT: one line of the workload's output is exactly that.
 has_printed()
 {
@@ -65,6 +71,7 @@ IDLE='sleep 1000 & while :; do wait; done'
 		.annotations == {"org.example.key": "a \"value\""} and
 		(.created | test("^20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-9:]{8}(\\.[0-9]+)?Z$"))' \
 		<<< "$output"
+	has_valid_state life
 	fails 'container with given ID already exists' create --bundle "$tmp/life" life
 	[ ! -s "$tmp/life.out" ]
 
@@ -77,6 +84,7 @@ IDLE='sleep 1000 & while :; do wait; done'
 	fails 'cannot start an already running container' start life
 	fails 'cannot delete container life that is not stopped: running' delete life
 	has_state life running "$pid"
+	has_valid_state life
 
 	run -0 bulkhead list
 	[[ ${lines[0]} =~ ^ID\ +PID\ +STATUS\ +BUNDLE\ +CREATED\ +OWNER$ ]]
@@ -95,6 +103,7 @@ IDLE='sleep 1000 & while :; do wait; done'
 	has_printed life ends
 	[ "$(< "$tmp/life.out")" = $'runs\nends' ]
 	has_state life stopped 0
+	has_valid_state life
 	no_processes
 	fails 'cannot start a container that has stopped' start life
 	fails 'container not running' kill life

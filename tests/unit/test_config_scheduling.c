@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Scheduler, I/O priority, CPUs of exec, personality and clocks: parsed, and as the guest gets them. */
+/* Scheduler, I/O priority, CPUs of exec, personality and clocks, as the guest gets them. */
 #include <linux/sched.h>
 #include <stdlib.h>
 #include <string.h>

@@ -66,6 +66,19 @@ static int parse_memory_limits(const struct json_field *memory,
 	return 0;
 }
 
+/* Control groups of version 2 always count what is below them. */
+static int check_hierarchy(const struct json_field *memory, struct config_notes *notes,
+			   struct error *err)
+{
+	struct json_field hierarchy = json_field_member(memory, "useHierarchy");
+	bool is_used = true;
+	int r = json_field_get_bool(&hierarchy, &is_used, err);
+
+	if (!r && !is_used)
+		r = config_warn(notes, &hierarchy, err, "has no meaning: false is not possible");
+	return r;
+}
+
 static int parse_memory(const struct json_field *memory, struct container_resources *resources,
 			struct config_notes *notes, struct error *err)
 {
@@ -94,6 +107,8 @@ static int parse_memory(const struct json_field *memory, struct container_resour
 		r = json_field_get_bool(&keep_alive, &is_kept_alive, err);
 	if (!r && is_kept_alive)
 		r = config_refuse(notes, &keep_alive, err);
+	if (!r)
+		r = check_hierarchy(memory, notes, err);
 	return r;
 }
 
