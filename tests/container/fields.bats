@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Fields of config.json, as the container's processes find them: one container, many fields.
 # shellcheck disable=SC2016 # what single quotes protect is for the shell inside
+# shellcheck disable=SC2030,SC2031 # each test has an output of its own
 load helpers
 
 PROGRAMS='.mounts += [{destination: "/var/tmp", type: "bind", source: "'$TOP/build/guest'",
@@ -220,7 +221,8 @@ READONLY=(/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger)
 				[ ! -e "$path" ] || grep -q " $path ro," /proc/self/mountinfo &&
 					echo "fixed $path"
 			done
-			(echo 1 > /proc/sys/kernel/pid_max) 2>&1; (echo h > /proc/sysrq-trigger) 2>&1
+			(echo 1 > /proc/sys/kernel/pid_max) 2>&1
+			(echo h > /proc/sysrq-trigger) 2>&1
 			cd /proc/sys
 			cat vm/overcommit_memory kernel/pid_max fs/pipe-max-size net/core/somaxconn
 			cat kernel/domainname
@@ -277,7 +279,8 @@ is_mounted()
 			"rnoexec", "rnosymfollow"]},
 		{destination: "/tmp/h", type: "bind", source: ($tmp + "/file"), options: ["bind", "ro"]}]
 		| .mounts = [{destination: "/tmp", type: "tmpfs"}] + .mounts | .linux.rootfsPropagation = "rslave"' \
-		sh -c 'cat /proc/self/mountinfo; exec 2>&1; cat /tmp/h; (echo x > /tmp/h); mkdir /tmp/c/x
+		sh -c 'cat /proc/self/mountinfo; exec 2>&1
+			cat /tmp/h; (echo x > /tmp/h); mkdir /tmp/c/x
 			cp /bin/busybox /tmp/g/sh; /tmp/g/sh true
 			ln -s /etc/passwd /tmp/g/link; head -c 1 /tmp/g/link; stat -c "%a %u" /tmp/d
 			echo shared > /dev/shm/memory; cat /dev/shm/memory'
