@@ -112,7 +112,8 @@ static int supervisor_enter_pid_namespace(const struct supervisor *supervisor, s
 
 	if (!(supervisor->plan.namespaces & CLONE_NEWPID))
 		return 0;
-	if (setns(first->pid_fd, CLONE_NEWPID))
+	/* A process that is gone already has a report, with a reason that is its own. */
+	if (setns(first->pid_fd, CLONE_NEWPID) && errno != ESRCH)
 		return failure_set(err, errno, "enter the pid namespace of the container");
 	return 0;
 }
