@@ -109,6 +109,22 @@ static void test_exec_affinity(void)
 	}
 }
 
+/* Only an exec has them: they are not for the container's first process. */
+static void test_exec_plan(void)
+{
+	static const char change[] = "{'process':{'execCPUAffinity':{'initial':'0','final':'0'}}}";
+	struct container_config *config = parse(change);
+	AUTO_FREE char *text = NULL;
+
+	if (!config)
+		return;
+	is_int(container_process_guest_plan(&config->process, &text, &err), 0);
+	ok(text && strstr(text, "\"initialCpus\":1,\"finalCpus\":1"));
+	ok(text && !strstr(text, "seccomp") && !strstr(text, "personality"));
+	container_config_free(config);
+	plan_has(change, "Cpus", false);
+}
+
 static void test_personality(void)
 {
 	plan_has("{'linux':{'personality':{'domain':'LINUX32','flags':[]}}}", "\"personality\":8",
@@ -148,6 +164,7 @@ int main(void)
 	test_policies();
 	test_io_priority();
 	test_exec_affinity();
+	test_exec_plan();
 	test_personality();
 	test_time_offsets();
 	test_trivial_values();

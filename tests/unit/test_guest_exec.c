@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_guest_exec.c - more processes in a container: what they share with it, and how they end */
+#include <sys/personality.h>
+
 #include "tests/unit/guest_machine.h"
 
 #define IDLE "trap 'exit 7' TERM; echo ready; while :; do sleep 1; done"
@@ -71,6 +73,45 @@ static void test_shares_the_container(void)
 	machine_read_output(&machine, stream_of(2, PROTOCOL_STDOUT));
 	is_str(machine.output, "done\n");
 	is_frame(&machine, PROTOCOL_EXITED, 2, 0);
+	end_idle(&machine);
+}
+
+/* The first process's personality and time namespace, and processors of its own. */
+static void test_scheduling(void)
+{
+	json_t *plan = plan_make(IDLE);
+	json_t *message = exec_make(1, "busybox uname -m; cat /proc/self/timens_offsets;"
+				       "grep '^Cpus_allowed_list' /proc/self/status");
+	struct machine machine;
+
+	json_array_append_new(json_object_get(plan, "namespaces"), json_string("time"));
+	json_object_set_new(plan, "timeOffsets",
+			    json_pack("[{s:s, s:i, s:i}]", "clock", "boottime", "seconds", 77,
+				      "nanoseconds", 0));
+	json_object_set_new(process_of(plan), "personality", json_integer(PER_LINUX32));
+	json_object_set_new(process_of(message), "initialCpus", json_integer(1));
+	json_object_set_new(process_of(message), "finalCpus", json_integer(1));
+	ok(machine_start(&machine, plan));
+	ok(machine_read_until(&machine, PROTOCOL_STDOUT, "ready\n"));
+	machine_send(&machine, message);
+	is_frame(&machine, PROTOCOL_STARTED, 1, 0);
+	machine_read_output(&machine, stream_of(1, PROTOCOL_STDOUT));
+	is_str(machine.output, "i686\nmonotonic           0         0\n"
+			       "boottime           77         0\nCpus_allowed_list:\t0\n");
+	is_frame(&machine, PROTOCOL_EXITED, 1, 0);
+
+	message = exec_make(2, "test $(busybox nproc) = $(grep -c ^processor /proc/cpuinfo)");
+	json_object_set_new(process_of(message), "initialCpus", json_integer(1));
+	machine_send(&machine, message);
+	is_frame(&machine, PROTOCOL_STARTED, 2, 0);
+	is_frame(&machine, PROTOCOL_EXITED, 2, 0);
+
+	message = exec_make(3, "true");
+	json_object_set_new(process_of(message), "finalCpus", json_integer(1 | 1LL << 31));
+	machine_send(&machine, message);
+	is_frame(&machine, PROTOCOL_ERROR, 3, EINVAL);
+	ok(strstr(machine.frame.text,
+		  "process.execCPUAffinity.final: there are only processors 0x1"));
 	end_idle(&machine);
 }
 
@@ -221,6 +262,7 @@ int main(void)
 	if (!machines_begin())
 		return 0;
 	test_shares_the_container();
+	test_scheduling();
 	test_failures_are_its_own();
 	test_number_is_taken();
 	test_background_child();
