@@ -332,7 +332,7 @@ static int supervisor_on_child(struct supervisor *supervisor)
 	struct signalfd_siginfo info;
 	int r = 0;
 	int status;
-	pid_t pid;
+	pid_t pid = 0;
 
 	while (read(supervisor->signal_fd, &info, sizeof(info)) > 0)
 		;

@@ -266,7 +266,7 @@ static int exec(const struct container_state *state, const struct arguments *arg
 
 int verb_exec(const struct global_options *globals, int argc, char **argv, struct error *err)
 {
-	struct container_state *state;
+	struct container_state *state = NULL;
 	struct arguments arguments;
 	int r = parse(argc, argv, &arguments, err);
 

@@ -136,7 +136,7 @@ static int apply(const struct exec_options *options, struct container_process *p
 int exec_process_make(int state_fd, const struct exec_options *options,
 		      struct container_process *ret, struct error *err)
 {
-	struct container_config *config;
+	struct container_config *config = NULL;
 	AUTO_FREE char *text = NULL;
 	size_t size;
 	int r = file_load(state_fd, CONTAINER_CONFIG_NAME, CONTAINER_CONFIG_SIZE_MAX, &text, &size,
