@@ -153,13 +153,13 @@ ACTIONS='.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [
 		args: [{index: 0, value: 100, op: "SCMP_CMP_GT"}]},
 	{names: ["ioprio_get"], action: "SCMP_ACT_ERRNO", errnoRet: 61,
 		args: [{index: 0, value: 100, op: "SCMP_CMP_LE"}]},
-	{names: ["kcmp"], action: "SCMP_ACT_ERRNO", errnoRet: 61,
+	{names: ["getrusage"], action: "SCMP_ACT_ERRNO", errnoRet: 61,
 		args: [{index: 0, value: 1, op: "SCMP_CMP_NE"}]}]}'
 
 @test "every action and every comparison of a seccomp profile, as under runc" {
 	bundle actions "$PROGRAMS | $ACTIONS" /var/tmp/filter_check 121,1 124,1 145,1 143,1 148,1 111 110 39 \
 		140,3,100 140,3,99 140,4,100 141,47,0 141,63,0 146,99 146,100 147,101 147,100 \
-		252,100 252,101 312,2 312,1 1000
+		252,100 252,101 98,2 98,1 1000
 	same_as_runc actions
 	has_line '121,1: Protocol error'
 	has_line '145,1: signal 31'
@@ -222,13 +222,13 @@ READONLY=(/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger)
 					echo "fixed $path"
 			done
 			(echo 1 > /proc/sys/kernel/pid_max) 2>&1
-			(echo h > /proc/sysrq-trigger) 2>&1
 			cd /proc/sys
 			cat vm/overcommit_memory kernel/pid_max fs/pipe-max-size net/core/somaxconn
 			cat kernel/domainname
 			stat -c "%n %A %u:%g %t:%T" /dev/pipe /dev/net/empty /dev/old
-			echo gone > /dev/net/empty && head -c 3 /dev/old | od -An -tx1'
-	output=$(printf '%s\n' "${MASKED[*]}" "${READONLY[*]}" | run_bundle paths 2>&1)
+			cat /dev/net/empty && head -c 3 /dev/old | od -An -tx1'
+	output=$(printf '%s\n' "${MASKED[*]}" "${READONLY[*]}" | run_bundle paths 2>&1) ||
+		{ echo "$output"; return 1; }
 	run ! grep '^visible' <<< "$output"
 	has_line 'hidden /proc/keys'
 	has_line 'hidden /proc/interrupts'
@@ -236,7 +236,6 @@ READONLY=(/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger)
 	has_line 'fixed /proc/sys'
 	[ "$(grep -c '^fixed' <<< "$output")" -eq ${#READONLY[@]} ]
 	has_text "can't create /proc/sys/kernel/pid_max: Read-only file system"
-	has_text "can't create /proc/sysrq-trigger"
 	for value in 2 4321 131072 77 d; do
 		has_line "$value"
 	done
@@ -278,7 +277,7 @@ is_mounted()
 		{destination: "/tmp/g", type: "bind", source: ($tmp + "/volume"), options: ["rbind", "rnosuid", "rnodev",
 			"rnoexec", "rnosymfollow"]},
 		{destination: "/tmp/h", type: "bind", source: ($tmp + "/file"), options: ["bind", "ro"]}]
-		| .mounts = [{destination: "/tmp", type: "tmpfs"}] + .mounts | .linux.rootfsPropagation = "rslave"' \
+		| .mounts = [{destination: "/tmp", type: "tmpfs"}] + .mounts | .linux.rootfsPropagation = "shared"' \
 		sh -c 'cat /proc/self/mountinfo; exec 2>&1
 			cat /tmp/h; (echo x > /tmp/h); mkdir /tmp/c/x
 			cp /bin/busybox /tmp/g/sh; /tmp/g/sh true
@@ -286,6 +285,7 @@ is_mounted()
 			echo shared > /dev/shm/memory; cat /dev/shm/memory'
 	output=$(run_bundle mounts < /dev/null)
 	rm -r "/dev/shm/${tmp//\//-}"
+	is_mounted / shared:[0-9]+
 	is_mounted /tmp/a noatime nosymfollow sync size=1024k
 	is_mounted /tmp/b rw nodiratime shared:[0-9]+
 	run ! is_mounted /tmp/b '(noatime|relatime)'
