@@ -33,6 +33,16 @@ static int parse_weight(const struct json_field *field, uint64_t *ret, struct er
 	return r;
 }
 
+/* Of a scheduler that kernels have not got any more. */
+static int check_leaf_weight(const struct json_field *field, struct error *err)
+{
+	struct json_field leaf_weight = json_field_member(field, "leafWeight");
+	uint64_t weight = 0;
+	int r = parse_weight(&leaf_weight, &weight, err);
+
+	return r || !weight ? r : json_field_error(&leaf_weight, err, "is not supported");
+}
+
 static int parse_device(const struct json_field *field, enum block_io_list list,
 			struct block_io_device *device, struct error *err)
 {
@@ -49,6 +59,8 @@ static int parse_device(const struct json_field *field, enum block_io_list list,
 		r = json_field_get_u32(&major, UINT32_MAX, &device->major, err);
 	if (!r)
 		r = json_field_get_u32(&minor, UINT32_MAX, &device->minor, err);
+	if (!r && list == BLOCK_IO_WEIGHT)
+		r = check_leaf_weight(field, err);
 	if (r)
 		return r;
 	return list == BLOCK_IO_WEIGHT ? parse_weight(&value, &device->value, err)

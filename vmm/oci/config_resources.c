@@ -210,9 +210,13 @@ static int check_huge_pages(const struct json_field *limits, struct config_notes
 	for (size_t i = 0; !r && i < count; i++) {
 		struct json_field element = json_field_element(limits, i);
 		struct json_field limit = json_field_member(&element, "limit");
+		struct json_field size = json_field_member(&element, "pageSize");
+		const char *text = "";
 		uint64_t value = 0;
 
 		r = json_field_require_object(&element, err);
+		if (!r)
+			r = json_field_get_string(&size, &text, err);
 		if (!r)
 			r = json_field_get_u64(&limit, &value, err);
 		if (!r && value)

@@ -214,6 +214,27 @@ static json_t *with_member(json_t *object, const char *name, json_t *value)
 	return object;
 }
 
+/* Later processes get the filter and the personality of the first one from the guest. */
+static json_t *build_first_process(const struct container_config *config)
+{
+	json_t *object = build_process(&config->process);
+
+	object = with_member(object, "personality", json_integer(config->personality));
+	return with_member(object, "seccomp", build_seccomp(&config->seccomp));
+}
+
+static json_t *build_later_process(const struct container_process *process)
+{
+	json_t *object = build_process(process);
+
+	if (process->exec_initial_cpus)
+		object = with_member(object, "initialCpus",
+				     json_integer(process->exec_initial_cpus));
+	if (process->exec_final_cpus)
+		object = with_member(object, "finalCpus", json_integer(process->exec_final_cpus));
+	return object;
+}
+
 /* The pid in the state is added where it is known. */
 static json_t *build_start_hooks(const struct container_config *config, const char *id,
 				 const char *bundle)
