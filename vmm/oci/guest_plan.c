@@ -265,27 +265,6 @@ static int add_start_hooks(json_t *plan, const struct container_config *config, 
 	return json_object_set_new(plan, "startContainer", build_start_hooks(config, id, bundle));
 }
 
-/* Later processes get the filter and the personality of the first one from the guest. */
-static json_t *build_first_process(const struct container_config *config)
-{
-	json_t *object = build_process(&config->process);
-
-	object = with_member(object, "personality", json_integer(config->personality));
-	return with_member(object, "seccomp", build_seccomp(&config->seccomp));
-}
-
-static json_t *build_later_process(const struct container_process *process)
-{
-	json_t *object = build_process(process);
-
-	if (process->exec_initial_cpus)
-		object = with_member(object, "initialCpus",
-				     json_integer(process->exec_initial_cpus));
-	if (process->exec_final_cpus)
-		object = with_member(object, "finalCpus", json_integer(process->exec_final_cpus));
-	return object;
-}
-
 static json_t *build_plan(const struct container_config *config,
 			  const uint8_t entropy[CONTAINER_ENTROPY_SIZE])
 {
