@@ -31,8 +31,8 @@
  * /dev are in reach, the container's paths are resolved below a descriptor of its root, and its
  * last step makes that root the only one there is. container_join() does the same for a container
  * that exists: it trusts nothing below the root that it finds there. container_become() then turns
- * the process into the container's user: after it nothing of guest-init is in reach but the pipes to
- * it, which execve closes.
+ * the process into the container's user: after it nothing of guest-init is in reach but the pipes
+ * to it, which execve closes.
  */
 struct container_state {
 	struct pseudo_terminal terminal;
@@ -105,8 +105,8 @@ static int container_build(struct container_state *state, const struct container
 }
 
 /*
- * Of guest-init's own file systems only /proc is needed, and only before the namespaces are entered:
- * the container may have put anything at /proc of its own. Entering its mount namespace also makes
+ * Of guest-init's own file systems only /proc is needed, before the namespaces are entered: the
+ * container may have put anything at /proc of its own. Entering its mount namespace also makes
  * its root the process's.
  */
 static int container_join(struct container_state *state, const struct container_start *start,

@@ -50,8 +50,8 @@ struct container_process {
 void container_process_init(struct container_process *process, uint32_t number, uint32_t serial);
 
 /*
- * Connect the streams and start the process in new namespaces (@namespaces, CLONE_NEW…) or, to join
- * a container, in none. @start describes it but for streams, report and gate, which are set here.
+ * Connect the streams and start the process in new namespaces (@namespaces, CLONE_NEW…), or in none
+ * to join a container. @start describes it but for streams, report and gate, which are set here.
  * Its events arrive at @epoll_fd, once each, with data.u64 = @event_base + a number below
  * CONTAINER_PROCESS_EVENTS. On failure there is no process.
  */

@@ -3,8 +3,8 @@
  * exec_proxy.h - the host process that stands for one process that `exec` runs in a container
  *
  * Engines know a process by a pid: they wait for it, and send signals to it. The proxy passes
- * signals and window sizes on, and ends with the process's exit code; when it is killed, the process
- * in the container is. It never touches the process's streams: the monitor has them.
+ * signals and window sizes on, and ends with the process's exit code; when it is killed, so is the
+ * process in the container. It never touches the process's streams: the monitor has them.
  *
  * Thread: the command line's only one; all signals are blocked.
  */

@@ -339,8 +339,8 @@ void container_process_run(const struct launch_request *request, int sync_fd)
 	struct shim shim = {
 		.request = request, .sync_fd = sync_fd, .oom_event_fd = -1, .oom_report_fd = -1
 	};
+	static struct error err; /* large, and the callees have some, too */
 	struct launch_request moved;
-	struct error err;
 	int signal_fd;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);

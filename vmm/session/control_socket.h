@@ -4,7 +4,7 @@
  *
  * A SOCK_SEQPACKET Unix socket in the container's state directory; one request, one reply, one
  * connection each. CONTROL_EXEC alone is a conversation: a first reply says whether the process
- * started; then the client may send CONTROL_SIGNAL and CONTROL_RESIZE about it, which have no reply,
+ * started; then the client may send CONTROL_SIGNAL and CONTROL_RESIZE about it, without a reply,
  * until a second reply tells its exit code. A client that goes away before ends the process.
  *
  * Trust: whoever can open the state directory is the host's administrator; messages of a wrong

@@ -11,8 +11,8 @@
  *   FREE       the number is unused
  *   STARTING   a client asked, "exec" is sent              STARTED or ERROR answers the client
  *   RUNNING    the program runs                            EXITED
- *   EXITED     the guest reported the end                  what it wrote is passed on; the client is
- *                                                          told the exit code
+ *   EXITED     the guest reported the end                  what it wrote is passed on; the client
+ *                                                          is told the exit code
  *   LEFT       the client knows                            FREE when nobody in the guest holds its
  *                                                          streams any more
  *
