@@ -123,9 +123,7 @@ static void test_warnings(void)
 		"'memory':{'kernel':1}",
 		"'memory':{'kernelTCP':4096}",
 		"'memory':{'swappiness':0}",
-		"'cpu':{'cpus':'0-2,7'}",
 		"'unified':{'memory.swap.max':'0'}",
-		"'cpu':{'mems':'0'}",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(members); i++) {

@@ -143,7 +143,7 @@ static _Noreturn void run_reporter(int fd)
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (host_cgroup_join(&cgroup, &err) < 0)
 		_exit(EXIT_FAILURE);
-	pid = oom_report_start(fd, &err);
+	pid = oom_report_start(fd);
 	while (waitpid(-1, NULL, 0) > 0)
 		continue;
 	_exit(pid > 0 ? EXIT_SUCCESS : EXIT_FAILURE);

@@ -53,8 +53,16 @@ static void file_is(const char *name, const char *want)
 #define ALL (CGROUP_MEMORY | CGROUP_CPU | CGROUP_CPUSET | CGROUP_PIDS | CGROUP_IO)
 #define FILES(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
-static const struct host_limit_device read_bps = { 8, 16, 1000 }, write_iops = { 8, 0, 0 },
-				      weight_device = { 8, 0, 1000 };
+static struct block_io_device read_bps = { 8, 16, 1000 }, write_iops = { 8, 0, 0 },
+			      weight_device = { 8, 0, 1000 };
+
+static const struct container_block_io all_io = {
+	.weight = 500,
+	.lists = {
+		[BLOCK_IO_WEIGHT] = { &weight_device, 1 },
+		[BLOCK_IO_READ_BPS] = { &read_bps, 1 },
+	},
+};
 
 static const struct host_limits all_limits = {
 	.memory = 100,
@@ -69,11 +77,7 @@ static const struct host_limits all_limits = {
 	.is_cpu_idle = true,
 	.cpus = "0-1",
 	.mems = "0",
-	.io_weight = 500,
-	.io_lists = {
-		[HOST_LIMIT_WEIGHT] = { &weight_device, 1 },
-		[HOST_LIMIT_READ_BPS] = { &read_bps, 1 },
-	},
+	.io = &all_io,
 };
 
 static void test_unified(void)
@@ -101,13 +105,16 @@ static void test_unified(void)
 
 static void test_unlimited(void)
 {
+	const struct container_block_io io = {
+		.lists = { [BLOCK_IO_WRITE_IOPS] = { &write_iops, 1 } },
+	};
 	const struct host_limits limits = {
 		.memory = -1,
 		.memory_swap = -1,
 		.tasks = -1,
 		.cpu_quota = -1,
 		.cpu_period = 50000,
-		.io_lists = { [HOST_LIMIT_WRITE_IOPS] = { &write_iops, 1 } },
+		.io = &io,
 	};
 
 	set_up(true, ALL, FILES("memory.max", "memory.swap.max", "pids.max", "cpu.max", "io.max"),
@@ -197,6 +204,13 @@ static void test_no_controllers(void)
 		.cpu_period = 5,
 		.has_cpu_idle = true,
 	};
+	const struct container_block_io io_weight = { .weight = 10 };
+	const struct container_block_io io_throttle = {
+		.lists = { [BLOCK_IO_READ_BPS] = { &read_bps, 1 } },
+	};
+	const struct container_block_io io_weights = {
+		.lists = { [BLOCK_IO_WEIGHT] = { &weight_device, 1 } },
+	};
 
 	set_up(true, 0, FILES("cgroup.procs"), "");
 	is_int(host_limits_apply(&cgroup, &done_by_the_vm, &err), 0);
@@ -205,11 +219,9 @@ static void test_no_controllers(void)
 	refused(&(struct host_limits){ .has_cpu_idle = true, .is_cpu_idle = true }, "cpu.idle");
 	refused(&(struct host_limits){ .cpus = "0" }, "cpu.cpus");
 	refused(&(struct host_limits){ .mems = "0" }, "cpu.mems");
-	refused(&(struct host_limits){ .io_weight = 10 }, "blockIO.weight");
-	refused(&(struct host_limits){ .io_lists = { [HOST_LIMIT_READ_BPS] = { &read_bps, 1 } } },
-		"blockIO.throttleReadBpsDevice");
-	refused(&(struct host_limits){ .io_lists = { [HOST_LIMIT_WEIGHT] = { &read_bps, 1 } } },
-		"blockIO.weightDevice");
+	refused(&(struct host_limits){ .io = &io_weight }, "blockIO.weight");
+	refused(&(struct host_limits){ .io = &io_throttle }, "blockIO.throttleReadBpsDevice");
+	refused(&(struct host_limits){ .io = &io_weights }, "blockIO.weightDevice");
 	tear_down();
 }
 
@@ -219,7 +231,8 @@ static void test_no_files(void)
 	const struct host_limits no_swap_accounting = { .memory = 1, .memory_swap = 2 };
 	const struct host_limits burst = { .has_cpu_burst = true, .cpu_burst = 5 };
 	const struct host_limits no_burst = { .has_cpu_burst = true, .has_cpu_idle = true };
-	const struct host_limits io_weight = { .io_weight = 10 };
+	const struct container_block_io io = { .weight = 10 };
+	const struct host_limits io_weight = { .io = &io };
 
 	set_up(true, ALL, FILES("memory.max"), "");
 	is_int(host_limits_apply(&cgroup, &no_swap_accounting, &err), 0);

@@ -28,8 +28,8 @@ void container_cgroup_limits(const struct container_config *config, struct host_
 	};
 	if (resources->memory_limit <= 0)
 		return;
-	ret->memory = (int64_t)(config->memory_bytes +
-				host_limits_memory_overhead(config->memory_bytes));
+	ret->memory =
+		(int64_t)(config->memory_bytes + host_limits_memory_overhead(config->memory_bytes));
 	ret->memory_swap = resources->memory_swap;
 	/* As much swap as the container may have. */
 	if (resources->memory_swap > 0)

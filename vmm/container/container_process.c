@@ -238,13 +238,12 @@ static void on_command_line(struct shim *shim)
 
 static void on_oom(struct shim *shim)
 {
-	struct error ignored;
 	eventfd_t count;
 
 	if (eventfd_read(shim->oom_event_fd, &count) < 0 || shim->oom_report_fd < 0)
 		return;
 	/* Once: the monitor may say it as often as the guest likes. */
-	(void)oom_report_start(shim->oom_report_fd, &ignored);
+	(void)oom_report_start(shim->oom_report_fd);
 	fd_close(&shim->oom_report_fd);
 	fd_close(&shim->oom_event_fd);
 }

@@ -15,7 +15,7 @@
 
 #define MIB ((uint64_t)1 << 20)
 #define OVERHEAD_FIXED (32 * MIB)
-#define OVERHEAD_SHARE 64 /* page tables: one byte for as many of the virtual machine's */
+#define OVERHEAD_SHARE 64    /* page tables: one byte for as many of the virtual machine's */
 #define GUEST_NODE_SIZE 1024 /* the guest's memory for a file that it knows */
 #define HOST_NODE_SIZE 2560  /* and the host's, for which it is a descriptor */
 #define NODES_MAX 1048576    /* no process has more descriptors */
@@ -151,7 +151,8 @@ static int set_shares(const struct host_cgroup_dir *dir, uint64_t shares, struct
 {
 	char text[VALUE_SIZE];
 
-	(void)snprintf(text, sizeof(text), "%" PRIu64, dir->is_unified ? cpu_weight_of_shares(shares) : shares);
+	(void)snprintf(text, sizeof(text), "%" PRIu64,
+		       dir->is_unified ? cpu_weight_of_shares(shares) : shares);
 	return set(dir, dir->is_unified ? "cpu.weight" : "cpu.shares", text, FIELD("cpu.shares"),
 		   err);
 }

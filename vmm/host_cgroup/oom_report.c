@@ -121,12 +121,12 @@ int oom_report_open(const struct host_cgroup *cgroup)
 	return open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
-pid_t oom_report_start(int fd, struct error *err)
+pid_t oom_report_start(int fd)
 {
 	pid_t pid = fork();
 
 	if (pid < 0)
-		return error_set(err, errno, "report that the guest ran out of memory");
+		return -errno;
 	if (pid == 0) {
 		/* What others must see the end of is not kept open by us. */
 		if (fd != STDERR_FILENO + 1 && (dup2(fd, STDERR_FILENO + 1) < 0 || close(fd) < 0))

@@ -13,7 +13,6 @@
 
 #include <sys/types.h>
 
-#include "vmm/base/error.h"
 #include "vmm/host_cgroup/host_cgroup.h"
 
 /*
@@ -27,9 +26,9 @@ int oom_report_open(const struct host_cgroup *cgroup);
  * once per container; @fd is from oom_report_open(). Costs three processes that live for
  * milliseconds (should the kernel not do as expected: OOM_REPORT_SECONDS_MAX) and 1 MiB.
  *
- * Returns at once with the pid of a child, which ends by itself; @fd can be closed. As PID 1 of a
- * pid namespace the caller also gets that process's children to wait for.
+ * Returns at once with the pid of a child, which ends by itself, or a negative errno value; @fd can
+ * be closed. As PID 1 of a pid namespace the caller also gets that child's children to wait for.
  */
-pid_t oom_report_start(int fd, struct error *err);
+pid_t oom_report_start(int fd);
 
 #define OOM_REPORT_SECONDS_MAX 10u

@@ -162,13 +162,13 @@ int container_record_read(struct container_state *state, struct error *err)
 
 int container_record_write(const struct container_state *state, struct error *err)
 {
-	json_t *record = json_pack(
-		"{s:s, s:s, s:i, s:I, s:s, s:b, s:s, s:s, s:s, s:O*, s:O*}", "ociVersion",
-		OCI_SPEC_VERSION, "id", state->id, "pid", state->pid, "pidStartTime",
-		(json_int_t)state->pid_start_time, "status", container_status_name(state->status),
-		"paused", state->is_paused, "bundle", state->bundle, "rootfs", state->rootfs,
-		"created", state->created, "annotations", state->annotations,
-		"hostCgroup", state->host_cgroup);
+	json_t *record = json_pack("{s:s, s:s, s:i, s:I, s:s, s:b, s:s, s:s, s:s, s:O*, s:O*}",
+				   "ociVersion", OCI_SPEC_VERSION, "id", state->id, "pid",
+				   state->pid, "pidStartTime", (json_int_t)state->pid_start_time,
+				   "status", container_status_name(state->status), "paused",
+				   state->is_paused, "bundle", state->bundle, "rootfs",
+				   state->rootfs, "created", state->created, "annotations",
+				   state->annotations, "hostCgroup", state->host_cgroup);
 	AUTO_FREE char *text = record ? json_dumps(record, JSON_COMPACT) : NULL;
 	int r;
 
