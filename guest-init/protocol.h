@@ -21,8 +21,9 @@
  *
  * The bytes of a process's standard streams have a vsock connection each, made by guest-init to
  * port protocol_stream_port(process, stream) before it reports CREATED, or STARTED of a process
- * that "exec" asked for. EOF travels as a vsock shutdown of the sending direction. Stream PROTOCOL_STDIN flows host -> guest, STDOUT and
- * STDERR guest -> host, TERMINAL (alone, instead of the three) both ways.
+ * that "exec" asked for. EOF travels as a vsock shutdown of the sending direction. Stream
+ * PROTOCOL_STDIN flows host -> guest, STDOUT and STDERR guest -> host, TERMINAL (alone, instead of
+ * the three) both ways.
  *
  * When process 0 has ended, guest-init ends every process it left behind, drains the streams to
  * their end, detaches the shared tree (nothing in it waits to be written) and then sends EXITED;

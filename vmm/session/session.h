@@ -78,8 +78,8 @@ struct session {
 extern const struct vsock_service session_vsock_service; /* its context is the session */
 
 /*
- * Take the streams of @config and serve the control socket. @session is zeroed; @vsock was made by
- * session_vsock_service and this session, and is live only once the guest runs.
+ * Take the streams of @config and serve the control socket. @session is zeroed; @vsock was made
+ * with session_vsock_service and this session, and is live only once the guest runs.
  */
 int session_init(struct session *session, const struct session_config *config, struct vsock *vsock,
 		 struct event_loop *loop, struct error *err);
