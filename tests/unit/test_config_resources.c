@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_config_resources.c - "linux.resources" becomes files to write and rules about devices */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "tests/unit/malformed_configs.h"
@@ -186,6 +187,31 @@ static void test_device_rules(void)
 	container_config_free(config);
 }
 
+/* Rules that one after them makes void do not count. */
+static void test_number_of_device_rules(void)
+{
+	static const char rule[] = "{'allow':true,'access':'r'},";
+	static const char all[] = "{'allow':false,'access':'rwm'},";
+
+	for (size_t excess = 0; excess < 2; excess++) {
+		struct container_config *config = NULL;
+		char members[6144] = "{'linux':{'resources':{'devices':[";
+		AUTO_FREE char *text = NULL;
+
+		for (size_t i = 0; i < 10; i++)
+			strcat(members, rule);
+		strcat(members, all);
+		for (size_t i = 0; i < CONTAINER_DEVICE_RULES_MAX - 1 + excess; i++)
+			strcat(members, rule);
+		strcpy(members + strlen(members) - 1, "]}}}");
+		text = changed_config_text(members);
+		is_int(container_config_parse(text, strlen(text), "/b", &config, &err),
+		       excess ? -EINVAL : 0);
+		container_config_free(config);
+	}
+	is_str(err.text, "config.json: linux.resources.devices: more than 128 rules");
+}
+
 /* Every byte that a limit allows is there for the container, whatever the guest needs itself. */
 static void test_overhead(void)
 {
@@ -210,6 +236,7 @@ int main(void)
 	test_warnings();
 	test_kept_for_the_host();
 	test_device_rules();
+	test_number_of_device_rules();
 	test_overhead();
 	return tap_done();
 }

@@ -15,9 +15,14 @@
 #include <stdint.h>
 
 #define CONTAINER_MEMORY_MAX ((uint64_t)1 << 40) /* bytes; a larger limit is refused */
-#define CONTAINER_DEVICE_RULES_MAX 512u		 /* after those without effect were left out */
 #define UNIFIED_NAME_MAX 63u			 /* bytes of a file's name; the kernel's bound */
 #define DEVICE_RULE_ANY (-1)			 /* major or minor: any */
+
+/*
+ * Rules of a configuration that have an effect. The guest's kernel checks each with every other:
+ * 100 do not show in the time of a start, 512 took five times as much as all the rest of it.
+ */
+#define CONTAINER_DEVICE_RULES_MAX 128u
 
 enum device_rule_access {
 	DEVICE_MAKE = 1, /* BPF_DEVCG_ACC_… of the kernel */
