@@ -65,6 +65,13 @@ has_note()
 	grep -qFx -- "$2=$3" "$LOG/$1" || { echo "$1: no $2=$3 in: $(cat "$LOG/$1")"; return 1; }
 }
 
+# has_stopped RUNTIME: the container of the life below. Asking is slow, so it is not asked often.
+has_stopped()
+{
+	sleep 0.5
+	[ "$("$1" state life | jq -r .status)" = stopped ]
+}
+
 # The life of a container under a RUNTIME function; each step of the caller is in the log too.
 live()
 {
@@ -75,7 +82,7 @@ live()
 	echo created >> "$LOG/events"
 	"$runtime" start life
 	echo started >> "$LOG/events"
-	wait_until 30 eval "$runtime state life | jq -e '.status == \"stopped\"' > /dev/null"
+	wait_until 100 has_stopped "$runtime"
 	echo stopped >> "$LOG/events"
 	"$runtime" delete life
 	echo deleted >> "$LOG/events"
@@ -86,12 +93,12 @@ live()
 
 	bundle life "$HOOKS | .hooks.createContainer += [run(\"echo made > made-by-hook;
 		mount -t tmpfs hook opt && echo mounted > opt/file\")] |
+		.hooks.poststart += [run(\"touch \$LOG/go\")] |
 		.hooks.startContainer += [{path: \"/bin/sh\",
 		args: [\"sh\", \"-c\", \"echo guest > /log/guest; uname -r >> /log/guest\"]}]" \
 		sh -c 'echo "workload $(cat /made-by-hook /opt/file | tr "\n" " ")" >> /log/events
-			while [ ! -e /log/go ]; do sleep 0.1; done'
+			while [ ! -e /log/go ]; do sleep 0.2; done'
 	mkdir -p "$ROOTFS/opt"
-	touch "$LOG/go"
 	live reference
 	# Its start does not wait for the program.
 	[ "$(events | sed 's/started //')" = "prestart createRuntime createContainer poststart \
@@ -99,8 +106,7 @@ created startContainer workload stopped poststop deleted " ] || { cat "$LOG/even
 	mv "$LOG/events" "$BATS_TEST_TMPDIR/reference-events"
 	rm "$LOG/go" "$LOG/guest" "$ROOTFS/made-by-hook"
 
-	# The workload waits, so that poststart finds it running; what it says may come a bit later.
-	(until grep -q ^poststart "$LOG/events"; do sleep 0.1; done; touch "$LOG/go") 3>&- &
+	# The workload waits for poststart, which finds it running; its line may come before or after.
 	live bulkhead
 	[ "$(events | sed 's/workload //')" = "prestart createRuntime createContainer created \
 startContainer poststart started stopped poststop deleted " ] || { cat "$LOG/events"; false; }
@@ -196,7 +202,7 @@ hooks.${kind}[1]: '/bin/sh' ended with exit code 3: words" "$output" || return 1
 		# shellcheck disable=SC2154 # set by run
 		is_one_line_with "hooks.${kind}[1]: " "$stderr"
 		has_text 'ended with exit code 3: words' "$stderr"
-		wait_until 20 is_status "$kind" stopped
+		wait_until 60 is_status "$kind" stopped
 		run --separate-stderr -0 bulkhead delete "$kind"
 		is_one_line_with "hooks.poststop[0]: '/bin/sh' ended with exit code 5" "$stderr"
 		[[ $(events) == *" poststop " && $(events) != *never* ]]
@@ -220,7 +226,7 @@ hooks.${kind}[1]: '/bin/sh' ended with exit code 3: words" "$output" || return 1
 	is_one_line_with "hooks.createRuntime[1]: '/bin/sh' was still running after its timeout of \
 1 s: says" "$output"
 	[ "$(events)" = "prestart createRuntime poststop " ]
-	wait_until 10 eval "! kill -0 $(< "$LOG/pid") 2> /dev/null"
+	wait_until 60 eval "! kill -0 $(< "$LOG/pid") 2> /dev/null"
 }
 
 # hang KIND: a create whose hook of that KIND hangs; its pid is then in $creator.
@@ -231,7 +237,7 @@ hang()
 	"$BULKHEAD" --root "$STATE" create --bundle "$BATS_TEST_TMPDIR/hung" hung \
 		> "$BATS_TEST_TMPDIR/hung.out" 2>&1 < /dev/null 3>&- &
 	creator=$!
-	wait_until 30 test -s "$LOG/pid"
+	wait_until 100 test -s "$LOG/pid"
 }
 
 sleeping_hooks()
@@ -258,8 +264,8 @@ ends_hung()
 		kill "-$how" "$creator"
 	fi
 	wait "$creator" 2> /dev/null || status=$?
-	wait_until 10 no_sleeping_hooks || { echo "$kind $how: the hook is left"; return 1; }
-	wait_until 10 no_processes || { echo "$kind $how: processes are left"; return 1; }
+	wait_until 60 no_sleeping_hooks || { echo "$kind $how: the hook is left"; return 1; }
+	wait_until 60 no_processes || { echo "$kind $how: processes are left"; return 1; }
 	if [ "$how" = KILL ]; then
 		[ "$status" -eq 137 ] || return 1
 		is_status hung stopped || return 1
