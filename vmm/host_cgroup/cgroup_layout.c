@@ -217,38 +217,39 @@ static bool is_cgroup_mount(const char *mount_point, bool is_unified)
 	       (unsigned long)st.f_type == (is_unified ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC);
 }
 
-/* A file of /proc, which has no NUL in it. Heap text. */
-static int load_proc_file(const char *path, char **ret, struct error *err)
+/* A file of /proc, which has no NUL in it. Heap text, or NULL with an error. */
+static char *load_proc_file(const char *path, struct error *err)
 {
-	AUTO_FREE char *text = NULL;
 	FILE *file = fopen(path, "re");
+	char *text = NULL;
 	size_t size = 0;
-	ssize_t len;
-	int code;
+	int code = 0;
 
-	if (!file)
-		return error_set(err, errno, "open %s", path);
-	errno = 0;
-	len = getdelim(&text, &size, 0, file);
-	code = errno;
+	if (!file) {
+		(void)error_set(err, errno, "open %s", path);
+		return NULL;
+	}
+	if (getdelim(&text, &size, 0, file) < 0)
+		code = ferror(file) ? EIO : ENODATA;
 	(void)fclose(file);
-	if (len < 0 && code)
-		return error_set(err, code, "read %s", path);
-	*ret = text ? pointer_take(text) : NULL;
-	return *ret ? 0 : error_set(err, ENOMEM, "read %s", path);
+	if (!code)
+		return text;
+	free(text);
+	(void)error_set(err, code, "read %s", path);
+	return NULL;
 }
 
 int cgroup_layout_load(struct cgroup_layout *ret, struct error *err)
 {
-	AUTO_FREE char *self_cgroup = NULL;
-	AUTO_FREE char *mountinfo = NULL;
-	int r = load_proc_file("/proc/self/cgroup", &self_cgroup, err);
+	AUTO_FREE char *self_cgroup = load_proc_file("/proc/self/cgroup", err);
+	AUTO_FREE char *mountinfo =
+		self_cgroup ? load_proc_file("/proc/self/mountinfo", err) : NULL;
+	int r;
 
 	*ret = (struct cgroup_layout){ 0 };
-	if (!r)
-		r = load_proc_file("/proc/self/mountinfo", &mountinfo, err);
-	if (!r)
-		r = cgroup_layout_parse(self_cgroup, mountinfo, is_cgroup_mount, ret, err);
+	if (!self_cgroup || !mountinfo)
+		return -err->code;
+	r = cgroup_layout_parse(self_cgroup, mountinfo, is_cgroup_mount, ret, err);
 	if (!r && !ret->nr_hierarchies)
 		r = error_invalid(err, "no control group file system is mounted on this host; "
 				       "--cgroup-manager=disabled does without");
