@@ -303,7 +303,7 @@ is_mounted()
 	has_line secret
 	has_text "can't create /tmp/h: Read-only file system"
 	has_text 'sh: /tmp/g/sh: Permission denied'
-	has_text 'head: /tmp/g/link: Symbolic link loop'
+	has_text 'head: /tmp/g/link: Too many levels of symbolic links'
 	has_text "mkdir: can't create directory '/tmp/c/x': Read-only file system"
 	has_line '700 3'
 	has_line shared
