@@ -405,7 +405,7 @@ static int plan_read_capabilities(struct plan_capabilities *ret_caps, const json
 static int plan_read_instruction(const json_t *item, void *ret_item, struct failure *err)
 {
 	struct sock_filter *instruction = ret_item;
-	json_int_t packed;
+	json_int_t packed = 0;
 	int r = plan_read_integer(item, "instruction", 0, INT64_MAX, &packed, err);
 
 	if (r)

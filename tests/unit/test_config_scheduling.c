@@ -33,7 +33,7 @@ static void plan_has(const char *change, const char *text, bool is_expected)
 
 	if (!config)
 		return;
-	is_int(container_config_guest_plan(config, entropy, "c1", "/", &plan, &err), 0);
+	is_int(container_config_guest_plan(config, entropy, "c1", "/bundle", &plan, &err), 0);
 	if (!ok(plan && !strstr(plan, text) == !is_expected))
 		printf("# %s: %s in %s\n", change, text, plan);
 	is_int(config->warnings.count, 0);
