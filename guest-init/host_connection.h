@@ -8,3 +8,9 @@
 
 /* Connect to @port of the host. Returns a blocking stream socket or a negative errno value. */
 int host_connection_open(uint32_t port, struct failure *err);
+
+/*
+ * Begin to connect to @port of the host from a source port below PROTOCOL_SOURCE_PORTS. Returns a
+ * non-blocking stream socket, writable when connected, or a negative errno value.
+ */
+int host_connection_begin(uint32_t port);

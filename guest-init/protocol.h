@@ -13,6 +13,8 @@
  *               with the seccomp filter of "create"; answered by STARTED or ERROR of process N
  *     "signal"  {"process": N, "signal": S}; N is -1 for every process there is
  *     "resize"  {"process": N, "rows": R, "columns": C}
+ *     "socket"  {"id": N}: listen in the place of a socket of the host, see below; no answer
+ *     "socketGone"  {"id": N}: listen there no more
  *
  * A process has a number: 0 for the container's first, others as the host chooses. A number is free
  * again once its process has been reported EXITED (or its ERROR was) and its streams have ended.
@@ -24,6 +26,18 @@
  * that "exec" asked for. EOF travels as a vsock shutdown of the sending direction. Stream
  * PROTOCOL_STDIN flows host -> guest, STDOUT and STDERR guest -> host, TERMINAL (alone, instead of
  * the three) both ways.
+ *
+ * Unix sockets of the host inside of bind mounts: the shared tree shows them as sockets, to which
+ * nobody listens in the guest. When a process is about to use one, the file server offers it under
+ * a number ("socket"). guest-init then
+ *   1. binds a unix socket to the name PROTOCOL_SOCKET_NAME in the root of the shared tree. The
+ *      file server answers with the node of the host's socket, so that the new socket is found by
+ *      whoever connects to that node, under all of its names and with its owner and mode;
+ *   2. listens, and looks the name up again, in vain: the file server then lets the process go on;
+ *   3. for each connection makes one to port PROTOCOL_PORT_SOCKETS + N of the host, from a source
+ *      port below PROTOCOL_SOURCE_PORTS, and passes on bytes and the end of either direction.
+ * The numbers are random, and no process but guest-init is told of them; together with the source
+ * port, which takes a privilege, they keep others from going around the permissions of the socket.
  *
  * When process 0 has ended, guest-init ends every process it left behind, drains the streams to
  * their end, detaches the shared tree (nothing in it waits to be written) and then sends EXITED;
@@ -78,6 +92,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define PROTOCOL_VERSION 1
@@ -86,6 +101,13 @@
 #define PROTOCOL_JSON_MAX (8u << 20) /* bytes of one host -> guest message */
 #define PROTOCOL_TEXT_SIZE 1008
 #define PROTOCOL_PROCESSES_MAX 256u
+
+#define PROTOCOL_PORT_SOCKETS 0x40000000u
+#define PROTOCOL_SOCKET_ID_MAX 0x3fffffffu	 /* from 1 */
+#define PROTOCOL_SOCKETS_MAX 256u		 /* sockets of the host on offer at a time */
+#define PROTOCOL_SOCKET_CONNECTIONS_MAX 64u	 /* to all of them together */
+#define PROTOCOL_SOCKET_NAME ".bulkhead-socket-" /* its number in decimal follows */
+#define PROTOCOL_SOURCE_PORTS 1024u
 
 enum protocol_stream {
 	PROTOCOL_STDIN,
@@ -116,4 +138,11 @@ _Static_assert(sizeof(struct protocol_frame) == 1024, "frames have a fixed size"
 static inline uint32_t protocol_stream_port(uint32_t process, enum protocol_stream stream)
 {
 	return PROTOCOL_PORT_STREAMS + process * PROTOCOL_NR_STREAMS + (uint32_t)stream;
+}
+
+/* Whether @port of the host stands for a socket on offer. */
+static inline bool protocol_is_socket_port(uint32_t port)
+{
+	return port > PROTOCOL_PORT_SOCKETS &&
+	       port - PROTOCOL_PORT_SOCKETS <= PROTOCOL_SOCKET_ID_MAX;
 }

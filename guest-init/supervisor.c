@@ -21,6 +21,7 @@
 #include "guest-init/resource_plan.h"
 #include "guest-init/scope.h"
 #include "guest-init/shared_tree.h"
+#include "guest-init/socket_listener.h"
 
 /*
  * Theory of operation: the life of the one container is a line.
@@ -46,7 +47,7 @@ enum supervisor_state { WAITING, CREATING, CREATED, RUNNING, ENDING, ENDED };
 #define ALL_PROCESSES (-1)
 
 /* Events: the low half of their data says what, the high half the serial of a process. */
-enum { EVENT_SIGNAL, EVENT_CONTROL, EVENT_PROCESSES };
+enum { EVENT_SIGNAL, EVENT_CONTROL, EVENT_SOCKETS, EVENT_PROCESSES };
 
 struct supervisor {
 	enum supervisor_state state;
@@ -57,6 +58,7 @@ struct supervisor {
 	struct resource_plan resources;
 	struct container_cgroup cgroup;
 	struct process_table processes;
+	struct socket_listeners *sockets;
 	bool has_children;   /* when ENDING */
 	int64_t deadline_ms; /* when ENDING: not to wait for children any longer */
 };
@@ -221,13 +223,34 @@ static int supervisor_on_resize(struct supervisor *supervisor, json_t *message, 
 	return 0;
 }
 
+static int supervisor_on_socket(struct supervisor *supervisor, json_t *message, struct failure *err)
+{
+	(void)err;
+	socket_listeners_add(supervisor->sockets,
+			     (uint32_t)json_integer_value(json_object_get(message, "id")));
+	return 0;
+}
+
+static int supervisor_on_socket_gone(struct supervisor *supervisor, json_t *message,
+				     struct failure *err)
+{
+	(void)err;
+	socket_listeners_remove(supervisor->sockets,
+				(uint32_t)json_integer_value(json_object_get(message, "id")));
+	return 0;
+}
+
 static const struct {
 	const char *type;
 	int (*handle)(struct supervisor *supervisor, json_t *message, struct failure *err);
 } message_types[] = {
-	{ "create", supervisor_on_create }, { "start", supervisor_on_start },
-	{ "exec", supervisor_on_exec },	    { "signal", supervisor_on_signal },
+	{ "create", supervisor_on_create },
+	{ "start", supervisor_on_start },
+	{ "exec", supervisor_on_exec },
+	{ "signal", supervisor_on_signal },
 	{ "resize", supervisor_on_resize },
+	{ "socket", supervisor_on_socket },
+	{ "socketGone", supervisor_on_socket_gone },
 };
 
 static int supervisor_dispatch(struct supervisor *supervisor, json_t *message, struct failure *err)
@@ -310,6 +333,7 @@ static void supervisor_end_container(struct supervisor *supervisor, struct conta
 	if (!(supervisor->plan.namespaces & CLONE_NEWPID))
 		(void)kill(-1, SIGKILL);
 	process_streams_end_input(&first->streams);
+	socket_listeners_end(supervisor->sockets);
 }
 
 static int supervisor_on_end(struct supervisor *supervisor, struct container_process *process,
@@ -396,7 +420,8 @@ static int supervisor_finish(struct supervisor *supervisor)
 			return 0;
 		process_table_stop(&supervisor->processes);
 	}
-	if (process_table_is_draining(&supervisor->processes))
+	if (process_table_is_draining(&supervisor->processes) ||
+	    socket_listeners_are_draining(supervisor->sockets))
 		return 0;
 	shared_tree_unmount();
 	supervisor->state = ENDED;
@@ -430,6 +455,8 @@ static int supervisor_handle_event(struct supervisor *supervisor, const struct e
 		break;
 	case EVENT_CONTROL:
 		return supervisor_on_control(supervisor, err);
+	case EVENT_SOCKETS: /* they are run in every round */
+		return 0;
 	default:
 		r = supervisor_on_process(supervisor, event->data.u64, event->events);
 		break;
@@ -442,7 +469,8 @@ static int supervisor_timeout_ms(const struct supervisor *supervisor, bool is_pu
 {
 	if (is_pump_ready)
 		return 0;
-	if (supervisor->state == ENDING && supervisor->has_children)
+	if (supervisor->state == ENDING &&
+	    (supervisor->has_children || socket_listeners_are_draining(supervisor->sockets)))
 		return POLL_MS;
 	return process_table_has_unreported(&supervisor->processes) ? POLL_MS : -1;
 }
@@ -451,6 +479,7 @@ static int supervisor_loop(struct supervisor *supervisor, struct failure *err)
 {
 	for (;;) {
 		bool is_pump_ready = process_table_run(&supervisor->processes);
+		bool is_socket_ready = socket_listeners_run(supervisor->sockets);
 		struct epoll_event events[EVENTS_MAX];
 		int r = supervisor_finish_processes(supervisor);
 		int nr_events;
@@ -459,8 +488,9 @@ static int supervisor_loop(struct supervisor *supervisor, struct failure *err)
 			r = supervisor_finish(supervisor);
 		if (r)
 			return r == -EPIPE ? 0 : failure_set(err, -r, "send to the monitor");
-		nr_events = epoll_wait(supervisor->epoll_fd, events, EVENTS_MAX,
-				       supervisor_timeout_ms(supervisor, is_pump_ready));
+		nr_events = epoll_wait(
+			supervisor->epoll_fd, events, EVENTS_MAX,
+			supervisor_timeout_ms(supervisor, is_pump_ready || is_socket_ready));
 		for (int i = 0; i < nr_events && !r; i++)
 			r = supervisor_handle_event(supervisor, &events[i], err);
 		if (r)
@@ -484,9 +514,14 @@ static int supervisor_init(struct supervisor *supervisor, int control_fd, struct
 	(void)sigaddset(&signals, SIGCHLD);
 	supervisor->signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
 	supervisor->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	supervisor->sockets = socket_listeners_new(err);
+	if (!supervisor->sockets)
+		return -err->code;
 	if (supervisor->signal_fd < 0 || supervisor->epoll_fd < 0 ||
 	    supervisor_watch(supervisor, supervisor->signal_fd, EVENT_SIGNAL) ||
-	    supervisor_watch(supervisor, control_fd, EVENT_CONTROL))
+	    supervisor_watch(supervisor, control_fd, EVENT_CONTROL) ||
+	    supervisor_watch(supervisor, socket_listeners_epoll_fd(supervisor->sockets),
+			     EVENT_SOCKETS))
 		return failure_set(err, errno, "set up the event loop");
 	return 0;
 }

@@ -3,8 +3,10 @@
  * fuzz_file_server.c - the input is a program for a hostile FUSE client
  *
  * Each step picks an operation, a node or handle (mostly ones that exist), names and numbers from
- * short lists of good and bad ones, and now and then damages the message. After a program nothing
- * outside the export may have changed, and a new session must have closed every descriptor.
+ * short lists of good and bad ones, and now and then damages the message. In the export there is a
+ * socket where a process of the host listens, and guest-init, too, is the client's to play. After a
+ * program nothing outside the export may have changed, and a new session must have closed every
+ * descriptor.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,10 +18,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "guest-init/protocol.h"
 #include "tests/unit/fuse_client.h"
+#include "vmm/backend/socket_channel.h"
+#include "vmm/file_server/host_sockets.h"
 
 #define MAX_STEPS 100
 #define MAX_KNOWN 16
@@ -42,6 +49,12 @@ static uint64_t handles[MAX_KNOWN];
 static unsigned int nr_nodes;
 static unsigned int nr_handles;
 
+static struct host_sockets *sockets;
+static uint64_t bind_mount;
+static int monitor_fd;
+static uint32_t offered[MAX_STEPS]; /* numbers, until the end of the program */
+static unsigned int nr_offered;
+
 static uint8_t next_byte(void)
 {
 	if (input_len == 0)
@@ -61,14 +74,31 @@ static uint64_t next_number(void)
 	return choice < 128 ? choice % 64 : numbers[choice % (sizeof(numbers) / sizeof(*numbers))];
 }
 
+static void take_offers(void)
+{
+	struct socket_message message;
+	int fd;
+
+	while (socket_channel_receive(monitor_fd, &message, &fd) == 1) {
+		if (message.type != SOCKET_OFFER || fd >= 0 || nr_offered == MAX_STEPS)
+			abort();
+		offered[nr_offered++] = message.socket;
+	}
+}
+
 static const char *next_name(void)
 {
 	static char longest[300];
-	static const char *const names[] = {
-		"a", "b",  "c", "d",   "e",	    "\xff\x01", "a",	 "b",	      "",
-		".", "..", "/", "a/b", "../canary", "/canary",	longest, longest + 1, longest + 45
-	};
+	static char of_socket[64];
+	static const char *const names[] = { "a",	  "b",		"c",	   "d",
+					     "e",	  "\xff\x01",	"a",	   "b",
+					     "",	  ".",		"..",	   "/",
+					     "a/b",	  "../canary",	"/canary", longest,
+					     longest + 1, longest + 45, "socket",  of_socket };
 
+	take_offers();
+	(void)snprintf(of_socket, sizeof(of_socket), "%s%u", PROTOCOL_SOCKET_NAME,
+		       nr_offered ? offered[nr_offered - 1] : 1);
 	memset(longest, 'x', sizeof(longest) - 1);
 	return names[next_byte() % (sizeof(names) / sizeof(*names))];
 }
@@ -346,6 +376,53 @@ static unsigned int count_descriptors(void)
 	return count;
 }
 
+/* Where somebody listens, in the export. Returns the listening descriptor. */
+static int open_socket(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/export/socket",
+		       client->directory);
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(fd, 1) < 0)
+		abort();
+	return fd;
+}
+
+static void close_socket(int fd)
+{
+	struct socket_message message;
+
+	take_offers();
+	while (nr_offered)
+		host_sockets_withdraw(sockets, offered[--nr_offered]);
+	while (socket_channel_receive(monitor_fd, &message, &(int){ -1 }) == 1)
+		continue;
+	(void)close(fd);
+}
+
+/* A client whose export is wholly within a mount of config.json. */
+static struct fuse_client *new_client(void)
+{
+	struct file_server_options options = { .cache_timeout_ms = 1500,
+					       .bind_mounts = &bind_mount,
+					       .nr_bind_mounts = 1 };
+	struct statx stat;
+	struct error err;
+	int server_fd;
+
+	if (socket_channel_create(&monitor_fd, &server_fd, &err) < 0 ||
+	    statx(AT_FDCWD, parent, 0, STATX_MNT_ID, &stat) < 0)
+		return NULL;
+	bind_mount = stat.stx_mnt_id;
+	sockets = host_sockets_new(server_fd);
+	options.sockets = sockets;
+	if (sockets)
+		host_sockets_enable(sockets);
+	return fuse_client_new_with(parent, &options);
+}
+
 static void clean_up(void)
 {
 	(void)umount2(parent, MNT_DETACH);
@@ -366,7 +443,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	}
 	(void)atexit(clean_up);
 	home_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	client = fuse_client_new(parent);
+	client = new_client();
 	if (!client || home_fd < 0)
 		exit(1);
 	(void)fuse_client_init(client, UINT32_MAX);
@@ -376,6 +453,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	int socket_fd = open_socket();
+
 	input = data;
 	input_len = size;
 	nr_nodes = 0;
@@ -386,6 +465,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	for (unsigned int count = 0; count < MAX_STEPS && input_len > 0; count++)
 		step();
+	close_socket(socket_fd);
 	if (!fuse_client_canary_lives(client))
 		abort();
 	if (fuse_client_init(client, UINT32_MAX) != 0 || count_descriptors() != nr_idle_descriptors)

@@ -95,7 +95,8 @@ static void connect_socket(void)
 	struct guest_socket *socket = choose_socket();
 	uint32_t ports[] = { PROTOCOL_PORT_CONTROL, fake_program_word(&program),
 			     protocol_stream_port(0, fake_program_byte(&program) % 5),
-			     protocol_stream_port(1, PROTOCOL_STDIN) };
+			     protocol_stream_port(1, PROTOCOL_STDIN),
+			     PROTOCOL_PORT_SOCKETS + fake_program_byte(&program) % 4 };
 
 	if (fake_program_byte(&program) % 8 == 0)
 		socket->host_port = ports[fake_program_byte(&program) % ARRAY_SIZE(ports)];

@@ -56,9 +56,9 @@ void fuse_client_release_confined(const struct fuse_client *client)
 	change_root(client, client->outside_fd);
 }
 
-struct fuse_client *fuse_client_new(const char *parent_directory)
+struct fuse_client *fuse_client_new_with(const char *parent_directory,
+					 const struct file_server_options *options)
 {
-	const struct file_server_options options = { .cache_timeout_ms = 1500 };
 	struct fuse_client *client = calloc(1, sizeof(*client));
 	struct error err;
 	int root_fd;
@@ -67,7 +67,7 @@ struct fuse_client *fuse_client_new(const char *parent_directory)
 		return NULL;
 	client->proc_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	root_fd = openat(client->export_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (file_server_init(&client->server, root_fd, client->proc_fd, &options, &err) < 0 ||
+	if (file_server_init(&client->server, root_fd, client->proc_fd, options, &err) < 0 ||
 	    file_server_enter_thread(client->server, &err) < 0) {
 		printf("# %s\n", err.text);
 		return NULL;
@@ -77,6 +77,13 @@ struct fuse_client *fuse_client_new(const char *parent_directory)
 		return NULL;
 	}
 	return client;
+}
+
+struct fuse_client *fuse_client_new(const char *parent_directory)
+{
+	const struct file_server_options options = { .cache_timeout_ms = 1500 };
+
+	return fuse_client_new_with(parent_directory, &options);
 }
 
 struct fuse_client *fuse_client_start(void)
@@ -182,6 +189,8 @@ int fuse_client_send_raw(struct fuse_client *client)
 	free(exact);
 	if (len == 0)
 		return 1;
+	if (len == FILE_SERVER_LATER)
+		return FUSE_CLIENT_LATER;
 	memcpy(&header, client->reply, sizeof(header));
 	client->reply_len = len - sizeof(header);
 	if (len < sizeof(header) || len > sizeof(client->reply) || header.len != len ||
@@ -198,8 +207,8 @@ int fuse_client_send(struct fuse_client *client)
 
 	memcpy(client->request + offsetof(struct fuse_in_header, len), &len, sizeof(len));
 	ret = fuse_client_send_raw(client);
-	if (ret == 1)
-		return 1;
+	if (ret > 0)
+		return ret;
 	memcpy(&header, client->reply, sizeof(header));
 	return header.unique == client->unique ? ret : -EBADMSG;
 }

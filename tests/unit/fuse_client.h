@@ -41,6 +41,10 @@ struct fuse_client {
  */
 struct fuse_client *fuse_client_new(const char *parent_directory);
 
+/* The same with options of one's own for the server. */
+struct fuse_client *fuse_client_new_with(const char *parent_directory,
+					 const struct file_server_options *options);
+
 /* Make both, and send INIT offering every flag. */
 struct fuse_client *fuse_client_start(void);
 
@@ -63,9 +67,11 @@ void fuse_client_add(struct fuse_client *client, const void *bytes, size_t len);
 void fuse_client_add_string(struct fuse_client *client, const char *string);
 
 /*
- * Returns the reply's error (0 or negative), or 1 when there was no reply; the reply's payload is
- * in fuse_client_payload(). A reply that is malformed in itself gives -EBADMSG.
+ * Returns the reply's error (0 or negative), 1 when there was no reply, or FUSE_CLIENT_LATER when
+ * the server has yet to answer; the reply's payload is in fuse_client_payload(). A reply that is
+ * malformed in itself gives -EBADMSG.
  */
+#define FUSE_CLIENT_LATER 2
 int fuse_client_send(struct fuse_client *client);
 
 /* Like fuse_client_send(), of the bytes as they are: the header's length is the caller's. */

@@ -60,6 +60,12 @@ int host_connection_open(uint32_t port, struct failure *err)
 	return dup(guest_stream_fds[port - PROTOCOL_PORT_STREAMS]);
 }
 
+int host_connection_begin(uint32_t port)
+{
+	(void)port;
+	return -ECONNREFUSED;
+}
+
 int shared_tree_mount(struct failure *err)
 {
 	/* A mount, so that the tree can be unmounted as in a guest. */

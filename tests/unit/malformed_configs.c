@@ -253,7 +253,7 @@ const struct malformed_config malformed_configs[] = {
 	FIELD(BIND(",'source':''"), "mounts[1].source: must not be empty"),
 	FIELD(BIND(",'source':'nothing'"), "/nothing: no such file or directory"),
 	FIELD(BIND(",'source':'notes.txt/x'"), "/notes.txt/x: not a directory"),
-	FIELD(BIND(",'source':'socket'"), "/socket: binding a socket is not supported"),
+	FIELD(BIND(",'source':'fifo'"), "/fifo: binding a FIFO is not supported"),
 	FIELD(BIND(",'source':'/dev/kmsg'"), "/dev/kmsg: binding a host device is not supported"),
 	FIELD(BIND(",'source':'volume','options':['idmap']"),
 	      "mounts[1].options[0]: idmap is not supported"),
@@ -498,7 +498,7 @@ static int write_file(int dir_fd, const char *name, const char *text, size_t len
 int bundle_files_write(int dir_fd)
 {
 	if (mkdirat(dir_fd, "rootfs", 0755) < 0 || mkdirat(dir_fd, "volume", 0755) < 0 ||
-	    mknodat(dir_fd, "socket", S_IFSOCK | 0644, 0) < 0)
+	    mknodat(dir_fd, "fifo", S_IFIFO | 0644, 0) < 0)
 		return -1;
 	return write_file(dir_fd, "notes.txt", "notes\n", 6);
 }

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "vmm/backend/socket_channel.h"
 #include "vmm/base/bug.h"
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
@@ -22,6 +23,7 @@ void session_engine_open(struct session_engine *engine, struct fake_program *pro
 	int pair[2];
 
 	memset(engine->clients, -1, sizeof(engine->clients));
+	memset(engine->peers, -1, sizeof(engine->peers));
 	for (int i = 0; i < PROTOCOL_NR_STREAMS; i++) {
 		stream_fds[i] = -1;
 		engine->streams[i] = -1;
@@ -43,6 +45,8 @@ void session_engine_close(struct session_engine *engine)
 {
 	for (unsigned int i = 0; i < SESSION_ENGINE_CLIENTS; i++)
 		fd_close(&engine->clients[i]);
+	for (unsigned int i = 0; i < SESSION_ENGINE_PEERS; i++)
+		fd_close(&engine->peers[i]);
 	for (unsigned int i = 0; i < PROTOCOL_NR_STREAMS; i++)
 		fd_close(&engine->streams[i]);
 }
@@ -86,6 +90,59 @@ bool session_engine_read(const struct session_engine *engine)
 	return has_read;
 }
 
+/* Answer a question of the monitor's, as the rules are or not; or say something unasked. */
+static void act_as_container_process(struct session_engine *engine, const struct session_guest *box,
+				     struct fake_program *program)
+{
+	int *peer = &engine->peers[fake_program_byte(program) % SESSION_ENGINE_PEERS];
+	struct socket_message message = { 0 };
+	int pair[2] = { -1, -1 };
+	int fd;
+
+	if (socket_channel_receive(box->sockets_fd, &message, &fd) == 1 &&
+	    message.type == SOCKET_CONNECT)
+		message.type = SOCKET_CONNECTED;
+	else
+		message.type = 1 + fake_program_byte(program) % SOCKET_WITHDRAW;
+	if (fake_program_byte(program) % 16 == 0) {
+		message.type = fake_program_byte(program) % (SOCKET_CONNECT + 2);
+		message.request = fake_program_byte(program);
+	}
+	if (fake_program_byte(program) % 4 == 0)
+		message.code = fake_program_byte(program);
+	else if (message.type == SOCKET_CONNECTED)
+		BUG_ON(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) <
+		       0);
+	(void)socket_channel_send(box->sockets_fd, &message, pair[1]);
+	if (pair[0] >= 0) {
+		fd_close(peer);
+		*peer = fd_take(&pair[0]);
+	}
+	fd_close(&pair[1]);
+}
+
+/* A peer on the host reads, writes, ends its direction or goes. */
+static void act_as_peer(struct session_engine *engine, struct fake_program *program)
+{
+	static uint8_t bytes[30000];
+	int *peer = &engine->peers[fake_program_byte(program) % SESSION_ENGINE_PEERS];
+
+	switch (fake_program_byte(program) % 4) {
+	case 0:
+		(void)!read(*peer, bytes, sizeof(bytes));
+		return;
+	case 1:
+		(void)send(*peer, bytes, fake_program_word(program) % sizeof(bytes), MSG_NOSIGNAL);
+		return;
+	case 2:
+		(void)shutdown(*peer, SHUT_WR);
+		return;
+	default:
+		fd_close(peer);
+		return;
+	}
+}
+
 void session_engine_act(struct session_engine *engine, const struct session_guest *box,
 			struct fake_program *program)
 {
@@ -116,6 +173,12 @@ void session_engine_act(struct session_engine *engine, const struct session_gues
 	case 10:
 		(void)!write(engine->streams[index], bytes,
 			     fake_program_word(program) % sizeof(bytes));
+		return;
+	case 11:
+		act_as_container_process(engine, box, program);
+		return;
+	case 12:
+		act_as_peer(engine, program);
 		return;
 	default:
 		ask(engine, box, program);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * session_engine.h - the host of a session on which anything may happen: a container engine at the
- * other end of the streams, clients of the control socket, signals; a fuzzer's program decides
+ * other end of the streams, clients of the control socket, signals, a container process with
+ * sockets to connect to; a fuzzer's program decides
  */
 #pragma once
 
@@ -11,10 +12,12 @@
 #include "tests/unit/session_guest.h"
 
 #define SESSION_ENGINE_CLIENTS 12
+#define SESSION_ENGINE_PEERS 4
 
 struct session_engine {
 	int streams[PROTOCOL_NR_STREAMS]; /* the engine's ends; -1 when there is none */
 	int clients[SESSION_ENGINE_CLIENTS];
+	int peers[SESSION_ENGINE_PEERS]; /* the far ends of sockets of the host */
 };
 
 /* Open streams of one of the kinds that engines hand over. @stream_fds are for the session. */

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "vmm/backend/socket_channel.h"
 #include "vmm/base/bug.h"
 #include "vmm/base/checked_math.h"
 
@@ -89,6 +90,7 @@ void session_guest_init(struct session_guest *box, const int stream_fds[PROTOCOL
 	box->control_fd = control_socket_listen(box->state_fd, &err);
 	BUG_ON(box->state_fd < 0 || box->control_fd < 0);
 	config.control_fd = box->control_fd;
+	BUG_ON(socket_channel_create(&config.socket_fd, &box->sockets_fd, &err) < 0);
 	start_device(box);
 	BUG_ON(session_init(&box->session, &config, box->guest.vsock, &box->guest.driver.loop,
 			    &err) < 0);
@@ -106,6 +108,7 @@ void session_guest_fini(struct session_guest *box)
 	session_fini(&box->session);
 	vsock_guest_fini(&box->guest);
 	(void)close(box->control_fd);
+	(void)close(box->sockets_fd);
 	(void)close(box->state_fd);
 	scratch_dir_remove(box->directory);
 	for (unsigned int i = 0; i < SESSION_GUEST_NR_SOCKETS; i++)

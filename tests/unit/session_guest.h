@@ -17,7 +17,7 @@
 /* Sockets are numbered as the streams of the protocol, the control connection follows. */
 #define SESSION_GUEST_CONTROL PROTOCOL_NR_STREAMS
 #define SESSION_GUEST_NR_SOCKETS (PROTOCOL_NR_STREAMS + 1)
-#define SESSION_GUEST_FIRST_PORT 2000u
+#define SESSION_GUEST_FIRST_PORT 200u /* low ones, as sockets of the host demand */
 
 struct session_guest_socket {
 	struct guest_socket socket;
@@ -34,6 +34,7 @@ struct session_guest {
 	char directory[SCRATCH_DIR_SIZE];
 	int state_fd; /* the directory, where the control socket is */
 	int control_fd;
+	int sockets_fd;		 /* the container process's end of backend/socket_channel.h */
 	unsigned int nr_created; /* calls of on_created */
 	bool is_paused;		 /* as the session wants it; the guest plays on all the same */
 };

@@ -24,9 +24,13 @@ static int make_in_tree(const struct container_config *config, const char *path)
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		uint64_t *binds = calloc(config->nr_mounts, sizeof(*binds));
+		size_t nr_binds;
 		struct error err;
 
-		int root_fd = unshare(CLONE_NEWNS) < 0 ? -1 : mount_tree_build(config, &err);
+		int root_fd = !binds || unshare(CLONE_NEWNS) < 0
+				      ? -1
+				      : mount_tree_build(config, binds, &nr_binds, &err);
 
 		if (root_fd < 0 || mount_tree_enter(root_fd, config, &err) < 0)
 			_exit(NOT_ENTERED);

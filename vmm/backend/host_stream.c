@@ -123,6 +123,12 @@ ssize_t host_stream_write(struct host_stream *stream, const void *data, size_t l
 	return n < 0 ? -errno : n;
 }
 
+void host_stream_end_write(const struct host_stream *stream)
+{
+	if (stream->is_socket)
+		(void)shutdown(stream->fd, SHUT_WR);
+}
+
 void host_stream_close(struct host_stream *stream)
 {
 	if (stream->fd < 0)

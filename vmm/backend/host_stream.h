@@ -50,5 +50,8 @@ bool host_stream_watch(struct host_stream *stream, uint32_t events);
 ssize_t host_stream_read(struct host_stream *stream, void *data, size_t len);
 ssize_t host_stream_write(struct host_stream *stream, const void *data, size_t len);
 
+/* The reader of a socket sees the end of what was written; other streams are left alone. */
+void host_stream_end_write(const struct host_stream *stream);
+
 /* Stop watching and close. Does nothing for a closed stream. */
 void host_stream_close(struct host_stream *stream);

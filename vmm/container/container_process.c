@@ -7,12 +7,14 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "vmm/backend/socket_channel.h"
 #include "vmm/base/checked_math.h"
 #include "vmm/base/close_descriptors.h"
 #include "vmm/base/descriptor_limit.h"
@@ -22,6 +24,7 @@
 #include "vmm/container/launch_message.h"
 #include "vmm/container/monitor.h"
 #include "vmm/container/mount_tree.h"
+#include "vmm/container/socket_connect.h"
 #include "vmm/file_server/file_server.h"
 #include "vmm/host_cgroup/oom_report.h"
 
@@ -38,7 +41,7 @@
  *      hooks, then this process the createContainer hooks, which still see the host's tree.
  *   5. The container's tree becomes this process's root.
  *   6. A thread serves files. The main thread waits for signals, for the command line's COMMIT,
- *      and for the monitor's end, which is its own.
+ *      for connections to make to sockets of the host, and for the monitor's end, which is its own.
  */
 
 #define EXIT_FAILED 1
@@ -54,6 +57,7 @@ struct shim {
 	struct fs_channel channel;
 	struct file_server *server;
 	pthread_t thread;
+	struct socket_connect sockets;
 };
 
 static _Noreturn void fail(const struct shim *shim, const struct error *err)
@@ -117,32 +121,46 @@ static int move_streams(const struct launch_request *request, struct launch_requ
 }
 
 static _Noreturn void become_monitor(const struct launch_request *request,
-				     struct fs_channel *channel, int sync_fd)
+				     struct fs_channel *channel, int socket_fd, int sync_fd)
 {
 	int keep[] = {
-		request->kvm_fd,       request->kernel_fd,    request->initramfs_fd,
-		request->stdio_fds[0], request->stdio_fds[1], request->stdio_fds[2],
-		request->terminal_fd,  request->control_fd,   request->oom_event_fd,
-		channel->memory_fd,    channel->socket_fd,    sync_fd,
+		request->kvm_fd,
+		request->kernel_fd,
+		request->initramfs_fd,
+		request->stdio_fds[0],
+		request->stdio_fds[1],
+		request->stdio_fds[2],
+		request->terminal_fd,
+		request->control_fd,
+		request->oom_event_fd,
+		channel->memory_fd,
+		channel->socket_fd,
+		socket_fd,
+		sync_fd,
 		log_descriptor(),
 	};
 
 	close_descriptors_except(keep, ARRAY_SIZE(keep));
-	monitor_run(request, channel, sync_fd);
+	monitor_run(request, channel, socket_fd, sync_fd);
 }
 
 static int start_monitor(struct shim *shim, const struct launch_request *request, struct error *err)
 {
 	struct fs_channel monitor_end;
+	int monitor_socket_fd = -1, socket_fd = -1;
 	int r = fs_channel_create(&monitor_end, &shim->channel, err);
 
+	if (!r)
+		r = socket_channel_create(&monitor_socket_fd, &socket_fd, err);
+	if (!r)
+		r = socket_connect_init(&shim->sockets, socket_fd, err);
 	if (r < 0)
 		return r;
 	shim->monitor = fork();
 	if (shim->monitor < 0)
 		return error_set(err, errno, "start the monitor");
 	if (shim->monitor == 0)
-		become_monitor(request, &monitor_end, shim->sync_fd);
+		become_monitor(request, &monitor_end, monitor_socket_fd, shim->sync_fd);
 	return 0;
 }
 
@@ -176,28 +194,36 @@ static int run_hooks(const struct shim *shim, struct error *err)
 	return hooks_run(&config->hooks, HOOK_CREATE_CONTAINER, &setting, err);
 }
 
-static int enter_tree(const struct shim *shim, struct error *err)
+static int enter_tree(const struct shim *shim, uint64_t *ret_binds, size_t *ret_nr_binds,
+		      struct error *err)
 {
 	AUTO_CLOSE int root = -1;
 	int r;
 
 	if (unshare(CLONE_NEWNS) < 0)
 		return error_set(err, errno, "create a mount namespace");
-	root = mount_tree_build(shim->request->config, err);
+	root = mount_tree_build(shim->request->config, ret_binds, ret_nr_binds, err);
 	r = root < 0 ? root : run_hooks(shim, err);
 	return r < 0 ? r : mount_tree_enter(root, shim->request->config, err);
 }
 
 static int start_file_server(struct shim *shim, struct error *err)
 {
-	const struct file_server_options options = { .cache_timeout_ms = CACHE_TIMEOUT_MS };
+	const struct container_config *config = shim->request->config;
+	/* Needed as long as the process lives. */
+	uint64_t *binds = calloc(config->nr_mounts + 1, sizeof(*binds));
+	struct file_server_options options = { .cache_timeout_ms = CACHE_TIMEOUT_MS,
+					       .sockets = shim->sockets.table,
+					       .bind_mounts = binds };
 	int proc_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int root_fd;
 	int r;
 
-	if (proc_fd < 0)
+	if (proc_fd < 0 || !binds)
 		return error_set(err, errno, "open /proc/self/fd");
-	r = enter_tree(shim, err);
+	r = enter_tree(shim, binds, &options.nr_bind_mounts, err);
+	if (!r)
+		r = socket_connect_start(&shim->sockets, proc_fd, err);
 	if (!r)
 		r = descriptor_limit_raise(err);
 	if (!r)
@@ -219,7 +245,8 @@ static void close_others(const struct shim *shim)
 {
 	int keep[] = {
 		shim->sync_fd,	    shim->channel.memory_fd, shim->channel.socket_fd,
-		shim->oom_event_fd, shim->oom_report_fd,     log_descriptor(),
+		shim->oom_event_fd, shim->oom_report_fd,     shim->sockets.channel_fd,
+		log_descriptor(),
 	};
 
 	close_descriptors_except(keep, ARRAY_SIZE(keep));
@@ -274,10 +301,11 @@ static void on_signal(const struct shim *shim, int signal_fd)
 static _Noreturn void wait_for_end(struct shim *shim, int signal_fd)
 {
 	for (;;) {
-		struct pollfd pollfds[3] = {
+		struct pollfd pollfds[4] = {
 			{ .fd = signal_fd, .events = POLLIN },
 			{ .fd = shim->sync_fd, .events = POLLIN },
 			{ .fd = shim->oom_event_fd, .events = POLLIN },
+			{ .fd = shim->sockets.channel_fd, .events = POLLIN },
 		};
 
 		if (poll(pollfds, ARRAY_SIZE(pollfds), -1) < 0 && errno != EINTR)
@@ -288,6 +316,8 @@ static _Noreturn void wait_for_end(struct shim *shim, int signal_fd)
 			on_oom(shim);
 		if (pollfds[0].revents)
 			on_signal(shim, signal_fd);
+		if (pollfds[3].revents)
+			socket_connect_serve(&shim->sockets);
 	}
 }
 

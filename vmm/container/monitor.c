@@ -114,7 +114,7 @@ static void report_failure(struct monitor *monitor, struct error *err)
 }
 
 static int build(struct monitor *monitor, const struct launch_request *request,
-		 struct fs_channel *channel, struct error *err)
+		 struct fs_channel *channel, int socket_fd, struct error *err)
 {
 	const struct session_config session_config = {
 		.guest_plan = request->guest_plan,
@@ -122,6 +122,7 @@ static int build(struct monitor *monitor, const struct launch_request *request,
 			       request->stdio_fds[2] },
 		.terminal_fd = request->terminal_fd,
 		.control_fd = request->control_fd,
+		.socket_fd = socket_fd,
 		.on_created = on_created,
 		.pause = on_pause,
 		.resume = on_resume,
@@ -159,7 +160,8 @@ static int build(struct monitor *monitor, const struct launch_request *request,
 	return r;
 }
 
-void monitor_run(const struct launch_request *request, struct fs_channel *channel, int sync_fd)
+void monitor_run(const struct launch_request *request, struct fs_channel *channel, int socket_fd,
+		 int sync_fd)
 {
 	/* Too large for a stack; it lives as long as the process. */
 	struct monitor *monitor = calloc(1, sizeof(*monitor));
@@ -176,7 +178,7 @@ void monitor_run(const struct launch_request *request, struct fs_channel *channe
 		(void)setsid();
 		(void)ioctl(request->terminal_fd, TIOCSCTTY, 0);
 	}
-	r = build(monitor, request, channel, &err);
+	r = build(monitor, request, channel, socket_fd, &err);
 	if (!r)
 		r = event_loop_run(&monitor->loop, &err);
 	if (!r && monitor->session.has_failed) {

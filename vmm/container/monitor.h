@@ -11,8 +11,8 @@
 #include "vmm/container/launch.h"
 
 /*
- * Become the monitor. @channel is the monitor's end; @sync_fd is taken. Descriptors other than
- * those of @request and @channel have been closed.
+ * Become the monitor. @channel is the monitor's end; @socket_fd (backend/socket_channel.h) and
+ * @sync_fd are taken. Descriptors other than those and those of @request have been closed.
  */
 _Noreturn void monitor_run(const struct launch_request *request, struct fs_channel *channel,
-			   int sync_fd);
+			   int socket_fd, int sync_fd);

@@ -50,7 +50,19 @@ static int attach(int tree_fd, int target_fd)
 	return 0;
 }
 
-static int bind_mount(int root_fd, const struct container_mount *mount, struct error *err)
+/* A mount keeps its id when it is attached. */
+static int mount_id(int tree_fd, uint64_t *ret_id, struct error *err)
+{
+	struct statx stat;
+
+	if (statx(tree_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stat) < 0)
+		return error_set(err, errno, "look at a mount");
+	*ret_id = stat.stx_mnt_id;
+	return 0;
+}
+
+static int bind_mount(int root_fd, const struct container_mount *mount, uint64_t *ret_id,
+		      struct error *err)
 {
 	AUTO_CLOSE int tree = clone_tree(mount->source, mount->is_recursive, mount->is_readonly,
 					 mount->is_recursive_readonly, err);
@@ -59,6 +71,9 @@ static int bind_mount(int root_fd, const struct container_mount *mount, struct e
 
 	if (tree < 0)
 		return tree;
+	r = mount_id(tree, ret_id, err);
+	if (r < 0)
+		return r;
 	target = mount_point_make(root_fd, mount->destination, mount->is_file, err);
 	if (target < 0)
 		return target;
@@ -119,10 +134,10 @@ static int make_guest_mount_point(int root_fd, const struct container_mount *mou
 	return *ret_cover < 0 ? *ret_cover : 0;
 }
 
-static int add_mount(int root_fd, const struct container_mount *mount, int *ret_cover,
-		     struct error *err)
+static int add_mount(int root_fd, const struct container_mount *mount, uint64_t *ret_bind,
+		     int *ret_cover, struct error *err)
 {
-	int r = mount->is_bind ? bind_mount(root_fd, mount, err)
+	int r = mount->is_bind ? bind_mount(root_fd, mount, ret_bind, err)
 			       : make_guest_mount_point(root_fd, mount, ret_cover, err);
 
 	return r < 0 ? error_prefix(err, "mount '%s'", mount->destination) : 0;
@@ -132,10 +147,11 @@ static int add_mount(int root_fd, const struct container_mount *mount, int *ret_
  * Once all mount points are made, the covers are read-only: what a guest could put there would be
  * this host's memory.
  */
-static int add_mounts(int root_fd, const struct container_config *config, struct error *err)
+static int add_mounts(int root_fd, const struct container_config *config, uint64_t *ret_binds,
+		      size_t *ret_nr_binds, struct error *err)
 {
 	AUTO_FREE int *covers = calloc(config->nr_mounts + 1, sizeof(*covers));
-	size_t nr_covers = 0;
+	size_t nr_covers = 0, nr_binds = 0;
 	int r = 0;
 
 	if (!covers)
@@ -143,15 +159,17 @@ static int add_mounts(int root_fd, const struct container_config *config, struct
 	for (size_t i = 0; i < config->nr_mounts && !r; i++) {
 		int cover = -1;
 
-		r = add_mount(root_fd, &config->mounts[i], &cover, err);
+		r = add_mount(root_fd, &config->mounts[i], &ret_binds[nr_binds], &cover, err);
 		if (cover >= 0)
 			covers[nr_covers++] = cover;
+		nr_binds += config->mounts[i].is_bind;
 	}
 	for (size_t i = 0; i < nr_covers; i++) {
 		if (!r && set_attributes(covers[i], MOUNT_ATTR_RDONLY, 0) < 0)
 			r = error_set(err, errno, "make a tmpfs read-only");
 		fd_close(&covers[i]);
 	}
+	*ret_nr_binds = nr_binds;
 	return r;
 }
 
@@ -166,7 +184,8 @@ static int change_root(int root_fd, struct error *err)
 	return 0;
 }
 
-int mount_tree_build(const struct container_config *config, struct error *err)
+int mount_tree_build(const struct container_config *config, uint64_t *ret_binds,
+		     size_t *ret_nr_binds, struct error *err)
 {
 	AUTO_CLOSE int root = -1;
 	AUTO_CLOSE int place = -1;
@@ -184,7 +203,7 @@ int mount_tree_build(const struct container_config *config, struct error *err)
 	r = attach(root, place);
 	if (r < 0)
 		return error_set(err, -r, "root.path: mount '%s'", config->rootfs);
-	r = add_mounts(root, config, err);
+	r = add_mounts(root, config, ret_binds, ret_nr_binds, err);
 	return r < 0 ? r : fd_take(&root);
 }
 

@@ -10,15 +10,20 @@
  */
 #pragma once
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "vmm/base/error.h"
 #include "vmm/oci/container_config.h"
 
 /*
  * In a mount namespace of our own: make everything private, and build the tree on top of the
- * rootfs directory, while the host's tree stays the root. Returns the descriptor of its root, or a
- * negative errno value.
+ * rootfs directory, while the host's tree stays the root. The ids (statx(2), stx_mnt_id) of the
+ * binds go to @ret_binds, which has room for all mounts of @config, and their number to
+ * *@ret_nr_binds. Returns the descriptor of the tree's root, or a negative errno value.
  */
-int mount_tree_build(const struct container_config *config, struct error *err);
+int mount_tree_build(const struct container_config *config, uint64_t *ret_binds,
+		     size_t *ret_nr_binds, struct error *err);
 
 /*
  * Make the tree at @root_fd the root of this process, with nothing of the host's left below.

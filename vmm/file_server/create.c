@@ -12,6 +12,7 @@
 #include "vmm/base/fd.h"
 #include "vmm/file_server/attributes.h"
 #include "vmm/file_server/operations.h"
+#include "vmm/file_server/sockets.h"
 
 #define LATE_MODE_BITS (S_ISUID | S_ISGID)
 #define EARLY_MODE_BITS (S_IRWXU | S_IRWXG | S_IRWXO | S_ISVTX)
@@ -72,6 +73,7 @@ static int enter_created(struct file_server *server, const struct fuse_request *
 int serve_mknod(struct file_server *server, struct fuse_request *request, struct fuse_reply *reply)
 {
 	const struct fuse_mknod_in *in = &request->in.mknod;
+	struct fuse_entry_out entry;
 	char name[NAME_MAX + 1];
 	int ret = fuse_request_take_name(request, name);
 
@@ -79,6 +81,10 @@ int serve_mknod(struct file_server *server, struct fuse_request *request, struct
 		return ret;
 	if (S_ISDIR(in->mode) || S_ISLNK(in->mode))
 		return -EINVAL;
+	ret = S_ISSOCK(in->mode) ? sockets_enter_offered(server, request->inode, name, &entry)
+				 : -ENOENT;
+	if (ret != -ENOENT)
+		return ret < 0 ? ret : fuse_reply_append(reply, &entry, sizeof(entry));
 	(void)umask(in->umask & ACCESSPERMS);
 	if (mknodat(request->inode->fd, name, in->mode & (S_IFMT | EARLY_MODE_BITS),
 		    attributes_decode_device(in->rdev)) < 0)

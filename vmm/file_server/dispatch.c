@@ -128,6 +128,8 @@ size_t file_server_handle(struct file_server *server, const uint8_t *request_byt
 	operation = find_operation(request.header.opcode);
 	ret = request.header.len == request_len ? serve(server, operation, &request, &reply)
 						: -EINVAL;
+	if (ret == OPERATION_LATER)
+		return FILE_SERVER_LATER;
 	if (operation && operation->has_no_reply)
 		return 0;
 	if (ret < 0)

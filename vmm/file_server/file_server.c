@@ -2,12 +2,15 @@
 #include "vmm/file_server/file_server.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "vmm/base/bug.h"
 #include "vmm/base/descriptor_limit.h"
 #include "vmm/base/fd.h"
 #include "vmm/file_server/server.h"
@@ -15,6 +18,8 @@
 /* Left for the rest of the process, and for the one or two a request needs for a moment. */
 #define RESERVED_DESCRIPTORS 64
 #define MIN_DESCRIPTORS 128
+
+#define DEFERRED_MS 100
 
 static int descriptor_budget(uint32_t *ret_max, struct error *err)
 {
@@ -36,6 +41,7 @@ int file_server_init(struct file_server **ret_server, int root_fd, int proc_self
 {
 	AUTO_CLOSE int owned_root_fd = root_fd;
 	struct file_server *server = calloc(1, sizeof(*server));
+	struct inode *root;
 	int ret;
 
 	if (!server)
@@ -53,6 +59,8 @@ int file_server_init(struct file_server **ret_server, int root_fd, int proc_self
 		file_server_free(server);
 		return ret;
 	}
+	root = inode_table_find(&server->inodes, FUSE_ROOT_ID);
+	root->is_in_bind = server_is_bind_mount(server, root->key.mount_id);
 	*ret_server = server;
 	return 0;
 }
@@ -85,19 +93,56 @@ int file_server_enter_thread(struct file_server *server, struct error *err)
 	return 0;
 }
 
+/* Serve one request, or put it aside. */
+static int serve_message(struct file_server *server, const struct fs_channel *channel,
+			 const struct fs_channel_message *message)
+{
+	size_t reply_len =
+		file_server_handle(server, fs_channel_request(channel, message->slot), message->len,
+				   fs_channel_reply(channel, message->slot), FS_CHANNEL_AREA_SIZE);
+
+	if (reply_len != FILE_SERVER_LATER)
+		return fs_channel_send(channel, message->slot, (uint32_t)reply_len);
+	BUG_ON(server->nr_deferred == FILE_SERVER_DEFERRED_MAX);
+	server->deferred[server->nr_deferred++] = *message;
+	return 0;
+}
+
+static int serve_deferred(struct file_server *server, const struct fs_channel *channel)
+{
+	struct fs_channel_message deferred[FILE_SERVER_DEFERRED_MAX];
+	unsigned int nr = server->nr_deferred;
+	int ret = 0;
+
+	memcpy(deferred, server->deferred, sizeof(deferred));
+	server->nr_deferred = 0;
+	for (unsigned int i = 0; i < nr && !ret; i++)
+		ret = serve_message(server, channel, &deferred[i]);
+	return ret;
+}
+
+/* Whether there is a request within the time after which what was put aside is tried again. */
+static bool has_request(const struct fs_channel *channel)
+{
+	struct pollfd pollfd = { .fd = channel->socket_fd, .events = POLLIN };
+
+	return poll(&pollfd, 1, DEFERRED_MS) > 0;
+}
+
 int file_server_run(struct file_server *server, const struct fs_channel *channel)
 {
 	for (;;) {
 		struct fs_channel_message message;
-		size_t reply_len;
-		int ret = fs_channel_receive(channel, &message);
+		int ret = 0;
 
-		if (ret <= 0)
-			return ret;
-		reply_len = file_server_handle(server, fs_channel_request(channel, message.slot),
-					       message.len, fs_channel_reply(channel, message.slot),
-					       FS_CHANNEL_AREA_SIZE);
-		ret = fs_channel_send(channel, message.slot, (uint32_t)reply_len);
+		if (!server->nr_deferred || has_request(channel)) {
+			ret = fs_channel_receive(channel, &message);
+			if (ret <= 0)
+				return ret;
+			ret = serve_message(server, channel, &message);
+		}
+		if (!ret)
+			ret = serve_deferred(server, channel);
 		if (ret < 0)
 			return ret == -EPIPE ? 0 : ret;
 	}

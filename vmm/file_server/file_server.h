@@ -23,7 +23,8 @@
  * System calls of the serving thread: openat close statx fstatfs fstat fchownat fchmodat fchmod
  * ftruncate utimensat readlinkat symlinkat mknodat mkdirat unlinkat renameat2 linkat umask dup
  * pread64 pwrite64 pwritev2 lseek getdents64 fallocate copy_file_range fsync fdatasync syncfs
- * getxattr setxattr listxattr removexattr recvfrom sendto, and malloc's.
+ * getxattr setxattr listxattr removexattr recvfrom sendto, and malloc's; for sockets of the host
+ * fcntl socket connect sendmsg getrandom clock_gettime poll.
  */
 #pragma once
 
@@ -36,10 +37,14 @@
 /* The smallest reply area file_server_handle() accepts, in bytes. */
 #define FILE_SERVER_REPLY_MIN 8192
 
+/* What file_server_handle() returns for a request whose answer has to wait. */
+#define FILE_SERVER_LATER SIZE_MAX
+
 /* The most bytes one COPY_FILE_RANGE request copies; the client asks again for the rest. */
 #define FILE_SERVER_COPY_MAX (UINT64_C(16) * 1024 * 1024)
 
 struct file_server;
+struct host_sockets;
 
 struct file_server_options {
 	/*
@@ -47,6 +52,16 @@ struct file_server_options {
 	 * in milliseconds: the time a change made on the host takes to be seen in the guest.
 	 */
 	uint32_t cache_timeout_ms;
+
+	/* Unix sockets of the host that the guest may connect to; NULL: none. Borrowed. */
+	struct host_sockets *sockets;
+
+	/*
+	 * The mounts below which those sockets are, by their ids (statx(2), stx_mnt_id), with what
+	 * is mounted below them in turn. Borrowed.
+	 */
+	const uint64_t *bind_mounts;
+	size_t nr_bind_mounts;
 };
 
 /*
@@ -73,7 +88,9 @@ int file_server_enter_thread(struct file_server *server, struct error *err);
  * least.
  *
  * Returns the length of the reply, or 0 when the request has none (FUSE_FORGET, or too short to
- * say whom to answer).
+ * say whom to answer), or FILE_SERVER_LATER: then nothing was done, and the same request is to be
+ * handed in again, after other requests or some 100 ms. This is for at most
+ * FILE_SERVER_DEFERRED_MAX requests (server.h) at a time, if file_server_run() is what counts them.
  */
 size_t file_server_handle(struct file_server *server, const uint8_t *request_bytes,
 			  size_t request_len, uint8_t *reply_bytes, size_t reply_size);

@@ -30,6 +30,9 @@ struct inode {
 	uint64_t number_mark; /* of its file system, see inode_number() */
 	struct inode *next;   /* in the same bucket */
 	bool is_mount_root;   /* of a mount other than that of the directory it was found in */
+	bool is_in_bind;      /* below a mount that config.json names, see server_enter() */
+	bool is_dead_socket;  /* nobody listens there, nor ever will */
+	uint32_t socket_id;   /* of a socket that was offered (host_sockets.h), or 0 */
 	int fd;		      /* O_PATH, symbolic links not followed */
 	mode_t type;	      /* S_IFMT bits: an inode keeps its type for life */
 };

@@ -6,6 +6,7 @@
 #include "vmm/base/fd.h"
 #include "vmm/file_server/attributes.h"
 #include "vmm/file_server/operations.h"
+#include "vmm/file_server/sockets.h"
 
 #define NSEC_PER_SEC 1000000000
 
@@ -17,6 +18,10 @@ int serve_lookup(struct file_server *server, struct fuse_request *request, struc
 
 	if (ret < 0)
 		return ret;
+	if (sockets_is_offered_name(server, request->inode, name)) {
+		entry = (struct fuse_entry_out){ .nodeid = 0 };
+		return fuse_reply_append(reply, &entry, sizeof(entry));
+	}
 	ret = server_enter_name(server, request->inode, name, &entry);
 	if (ret == -ENOENT) {
 		/* Node 0: "there is none", which the client remembers as long as a name. */
@@ -53,15 +58,16 @@ int serve_batch_forget(struct file_server *server, struct fuse_request *request,
 static int append_attributes(struct file_server *server, const struct inode *inode,
 			     struct fuse_reply *reply)
 {
-	struct fuse_attr_out out = {
-		.attr_valid = server->options.cache_timeout_ms / 1000,
-		.attr_valid_nsec = server->options.cache_timeout_ms % 1000 * 1000000,
-	};
+	struct fuse_attr_out out = { .attr_valid = 0 };
 	struct statx stat;
 	int ret = inode_stat(inode->fd, &stat);
 
 	if (ret < 0)
 		return ret;
+	if (!sockets_are_pending(server, inode)) {
+		out.attr_valid = server->options.cache_timeout_ms / 1000;
+		out.attr_valid_nsec = server->options.cache_timeout_ms % 1000 * 1000000;
+	}
 	attributes_fill(&stat, inode_number(inode, stat.stx_ino), &out.attr);
 	return fuse_reply_append(reply, &out, sizeof(out));
 }
@@ -69,6 +75,8 @@ static int append_attributes(struct file_server *server, const struct inode *ino
 int serve_getattr(struct file_server *server, struct fuse_request *request,
 		  struct fuse_reply *reply)
 {
+	if (sockets_must_wait(server, request->inode))
+		return OPERATION_LATER;
 	/* The node is as good as a handle of it: it stays the same file when its names go. */
 	return append_attributes(server, request->inode, reply);
 }

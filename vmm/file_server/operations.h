@@ -4,13 +4,16 @@
  *
  * Each is called with the request's fixed arguments copied and, where the table in dispatch.c
  * says so, its node found; it appends what follows the reply header. Returns 0 or a negative errno
- * value, which becomes the reply (what was appended is then dropped).
+ * value, which becomes the reply (what was appended is then dropped), or OPERATION_LATER.
  *
  * Spec: <linux/fuse.h>
  */
 #pragma once
 
 #include "vmm/file_server/server.h"
+
+/* What an operation returns that cannot be answered yet and did nothing. */
+#define OPERATION_LATER 1
 
 typedef int operation_fn(struct file_server *server, struct fuse_request *request,
 			 struct fuse_reply *reply);

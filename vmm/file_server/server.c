@@ -9,6 +9,7 @@
 
 #include "vmm/base/fd.h"
 #include "vmm/file_server/attributes.h"
+#include "vmm/file_server/sockets.h"
 
 void server_fd_name(int fd, char name[SERVER_FD_NAME_SIZE])
 {
@@ -80,6 +81,14 @@ void server_set_timeouts(const struct file_server *server, struct fuse_entry_out
 	entry->entry_valid_nsec = nanoseconds;
 }
 
+bool server_is_bind_mount(const struct file_server *server, uint64_t mount_id)
+{
+	for (size_t i = 0; i < server->options.nr_bind_mounts; i++)
+		if (server->options.bind_mounts[i] == mount_id)
+			return true;
+	return false;
+}
+
 int server_enter(struct file_server *server, const struct inode *parent, int fd,
 		 struct fuse_entry_out *ret_entry)
 {
@@ -96,8 +105,15 @@ int server_enter(struct file_server *server, const struct inode *parent, int fd,
 				server_max_nodes(server), &inode);
 	if (ret < 0)
 		return ret;
+	/* A mount is found in one place only: all ways to a node give the same answer. */
+	inode->is_in_bind = parent->is_in_bind || (inode_is_other_mount(parent, &stat) &&
+						   server_is_bind_mount(server, stat.stx_mnt_id));
 	*ret_entry = (struct fuse_entry_out){ .nodeid = inode->nodeid };
 	server_set_timeouts(server, ret_entry);
+	if (sockets_are_pending(server, inode)) {
+		ret_entry->attr_valid = 0;
+		ret_entry->attr_valid_nsec = 0;
+	}
 	attributes_fill(&stat, inode_number(inode, stat.stx_ino), &ret_entry->attr);
 	return 0;
 }

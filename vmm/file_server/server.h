@@ -25,6 +25,12 @@
  */
 #define SERVER_GUEST_OPEN_FLAGS (O_ACCMODE | O_TRUNC | O_DSYNC | O_SYNC | O_NOATIME)
 
+/*
+ * How many answers may wait for something at a time: requests have to get through meanwhile, of
+ * which there are FS_CHANNEL_SLOTS.
+ */
+#define FILE_SERVER_DEFERRED_MAX 4
+
 /* O_NONBLOCK: a "regular" file of a pseudo file system may block. */
 #define SERVER_OWN_OPEN_FLAGS (O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 
@@ -37,12 +43,17 @@ struct file_server {
 	uint32_t init_flags;	  /* FUSE_INIT flags agreed on */
 	bool is_initialised;	  /* INIT has been answered */
 	bool has_thread;	  /* file_server_enter_thread() was called */
+	struct fs_channel_message deferred[FILE_SERVER_DEFERRED_MAX]; /* to be served again */
+	unsigned int nr_deferred;
 	uint8_t scratch[SERVER_SCRATCH_SIZE] __attribute__((aligned(8)));
 };
 
 /* The name of @fd in /proc/self/fd. */
 #define SERVER_FD_NAME_SIZE 12
 void server_fd_name(int fd, char name[SERVER_FD_NAME_SIZE]);
+
+/* Whether @mount_id is one of those that the options name. */
+bool server_is_bind_mount(const struct file_server *server, uint64_t mount_id);
 
 /* How many nodes or handles there may be, counting the descriptors of the respective others. */
 uint32_t server_max_nodes(const struct file_server *server);
@@ -55,7 +66,7 @@ uint32_t server_max_handles(const struct file_server *server);
  */
 bool server_is_crowded(const struct file_server *server);
 
-/* How long the guest may rely on @entry and its attributes. */
+/* How long the guest may rely on @entry and its attributes, unless it is a socket's. */
 void server_set_timeouts(const struct file_server *server, struct fuse_entry_out *entry);
 
 /*

@@ -192,14 +192,12 @@ static int check_bind_source(struct container_mount *mount, size_t index, struct
 		return error_set(err, errno, "%s: mounts[%zu].source: %s", CONTAINER_CONFIG_NAME,
 				 index, mount->source);
 	mount->is_file = !S_ISDIR(st.st_mode);
-	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) ||
+	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISSOCK(st.st_mode) ||
 	    (S_ISCHR(st.st_mode) && config_is_guest_device(major(st.st_rdev), minor(st.st_rdev))))
 		return 0;
 	return error_invalid(err, "%s: mounts[%zu].source: %s: binding a %s is not supported",
 			     CONTAINER_CONFIG_NAME, index, mount->source,
-			     S_ISSOCK(st.st_mode)   ? "socket"
-			     : S_ISFIFO(st.st_mode) ? "FIFO"
-						    : "host device");
+			     S_ISFIFO(st.st_mode) ? "FIFO" : "host device");
 }
 
 static int check_host_files(struct container_config *config, struct error *err)

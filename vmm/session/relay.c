@@ -51,10 +51,13 @@ static bool pump_from_guest(struct relay *relay)
 		}
 		vsock_consume(relay->connection, (size_t)n);
 	}
-	if (relay->is_finishing || vsock_is_ended(relay->connection))
+	if (relay->is_finishing || vsock_is_ended(relay->connection)) {
+		if (relay->passes_end)
+			host_stream_end_write(&relay->host);
 		end_from_guest(relay);
-	else if (relay->is_flushing)
+	} else if (relay->is_flushing) {
 		end_flush(relay);
+	}
 	return false;
 }
 

@@ -25,6 +25,7 @@ struct relay {
 	bool is_flushing;   /* the bytes in the connection are waited for; more may follow */
 	bool is_to_guest;   /* host -> guest is carried, until the host's end */
 	bool is_held;	    /* nothing is read from the host yet */
+	bool passes_end; /* the host's end, a socket, is told of the guest's end; set after init */
 	/* The guest's bytes are all written, or cannot be; or those that were waited for are. */
 	void (*on_done)(void *context);
 	void *context;

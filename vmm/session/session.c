@@ -93,6 +93,7 @@ static void enter_exited(struct session *session)
 		relay_finish(&first_relays(session)[i]);
 	for (unsigned int i = 1; i < PROTOCOL_PROCESSES_MAX; i++)
 		session_process_on_guest_end(&session->processes[i], SESSION_EXIT_CRASHED);
+	socket_relays_finish(&session->sockets);
 	session->state = SESSION_EXITED;
 	session_stop_when_drained(session);
 }
@@ -184,6 +185,7 @@ static void on_frame(void *context, const struct protocol_frame *frame)
 		break;
 	case PROTOCOL_CREATED:
 		session->state = SESSION_CREATED;
+		socket_relays_enable(&session->sockets);
 		session->config.on_created(session->config.context);
 		break;
 	case PROTOCOL_STARTED:
@@ -217,6 +219,10 @@ static bool on_connect(void *context, struct vsock_connection *connection, uint3
 		guest_channel_connect(&session->channel, connection);
 		return true;
 	}
+	if (protocol_is_socket_port(port))
+		return session->state != SESSION_EXITED &&
+		       socket_relays_connect(&session->sockets, connection,
+					     port - PROTOCOL_PORT_SOCKETS);
 	if (index >= PROTOCOL_PROCESSES_MAX * PROTOCOL_NR_STREAMS)
 		return false;
 	return session_process_connect(&session->processes[index / PROTOCOL_NR_STREAMS],
@@ -324,10 +330,14 @@ int session_init(struct session *session, const struct session_config *config, s
 	session->vsock = vsock;
 	session->config = *config;
 	session->signals.fd = -1;
+	socket_relays_prepare(&session->sockets);
 	guest_channel_init(&session->channel, on_frame, on_channel_closed, session);
 	r = session_process_init(&session->processes[0], session, 0, stream_fds, err);
 	/* Until `start` the bytes are the caller's, who may type at the same terminal. */
 	first_relays(session)[PROTOCOL_STDIN].is_held = true;
+	if (!r)
+		r = socket_relays_init(&session->sockets, config->socket_fd, &session->channel,
+				       vsock, loop, err);
 	if (!r)
 		r = watch_signals(session, err);
 	session->control.on_request = session_on_request;
@@ -351,6 +361,7 @@ void session_fini(struct session *session)
 	for (unsigned int i = 0; i < PROTOCOL_PROCESSES_MAX; i++)
 		if (session->processes[i].state != SESSION_PROCESS_FREE)
 			session_process_fini(&session->processes[i]);
+	socket_relays_fini(&session->sockets);
 	vsock_unlock(session->vsock);
 	guest_channel_fini(&session->channel);
 }

@@ -31,12 +31,14 @@
 #include "vmm/session/control_socket.h"
 #include "vmm/session/guest_channel.h"
 #include "vmm/session/session_process.h"
+#include "vmm/session/socket_relay.h"
 
 struct session_config {
 	const char *guest_plan; /* the "create" message, stays in place */
 	int stdio_fds[3];	/* -1 each when there is a terminal; taken */
 	int terminal_fd;	/* slave of a host pty, or -1; taken */
 	int control_fd;		/* listening control socket; borrowed */
+	int socket_fd;		/* backend/socket_channel.h, or -1; taken */
 	/* Tell the launcher that the container is created. */
 	void (*on_created)(void *context);
 	/* Stop the guest, which ends in session_guest_paused(), and let it go on. */
@@ -64,6 +66,7 @@ struct session {
 	struct guest_channel channel;
 	struct session_process processes[PROTOCOL_PROCESSES_MAX];
 	uint32_t last_number; /* given to a process */
+	struct socket_relays sockets;
 	struct control_server control;
 	struct control_client *start_client; /* waits for STARTED */
 	bool is_paused;			     /* or about to be */

@@ -62,6 +62,9 @@ void vsock_unlock(struct vsock *vsock);
 
 void vsock_set_context(struct vsock_connection *connection, void *context);
 
+/* The port of the guest that the connection comes from. */
+uint32_t vsock_guest_port(const struct vsock_connection *connection);
+
 /*
  * The bytes received and not yet consumed, as one contiguous piece (more may follow after
  * vsock_consume()). Returns its length and sets *@ret_data; 0 when there are none now.

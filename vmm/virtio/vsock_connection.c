@@ -175,6 +175,11 @@ void vsock_set_context(struct vsock_connection *connection, void *context)
 	connection->context = context;
 }
 
+uint32_t vsock_guest_port(const struct vsock_connection *connection)
+{
+	return connection->guest_port;
+}
+
 size_t vsock_peek(struct vsock_connection *connection, const uint8_t **ret_data)
 {
 	return vsock_buffer_filled(&connection->received, ret_data);
