@@ -52,7 +52,7 @@ static void end_in_any_case(void)
 	(void)signal(SIGALRM, SIG_DFL);
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGALRM);
-	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+	(void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	(void)alarm(OOM_REPORT_SECONDS_MAX);
 }
 
