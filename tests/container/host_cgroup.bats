@@ -146,10 +146,9 @@ oom_kills_are()
 @test "systemd's spelling, with --systemd-cgroup and only then" {
 	local directory status=0
 
-	bundle box "$small | .linux.cgroupsPath = \"bulkheadbats.slice:pre:box\"" sh -c 'sleep 5; exit 7'
+	bundle box "$small | .linux.cgroupsPath = \"bulkheadbats.slice:pre:box\"" sh -c 'sleep 15; exit 7'
 	bulkhead --systemd-cgroup run --bundle "$BATS_TEST_TMPDIR/box" box < /dev/null 3>&- &
 	directory=$(root_of_memory)/bulkheadbats.slice/pre-box.scope
-	wait_until 100 [ -s "$directory/cgroup.procs" ]
 	wait_until 100 is_status box running
 	members_are "$directory" "$(pid_of box)" "$(monitor_of box)"
 	wait $! || status=$?
