@@ -146,13 +146,14 @@ oom_kills_are()
 @test "systemd's spelling, with --systemd-cgroup and only then" {
 	local directory status=0
 
-	bundle box "$small | .linux.cgroupsPath = \"bulkheadbats.slice:pre:box\"" sh -c 'sleep 15; exit 7'
+	bundle box "$small | .linux.cgroupsPath = \"bulkheadbats.slice:pre:box\"" sleep 1000
 	bulkhead --systemd-cgroup run --bundle "$BATS_TEST_TMPDIR/box" box < /dev/null 3>&- &
 	directory=$(root_of_memory)/bulkheadbats.slice/pre-box.scope
 	wait_until 100 is_status box running
 	members_are "$directory" "$(pid_of box)" "$(monitor_of box)"
+	bulkhead kill box KILL
 	wait $! || status=$?
-	[ "$status" -eq 7 ]
+	[ "$status" -eq 137 ]
 	[ ! -d "$directory" ]
 
 	bundle box "$small | .linux.cgroupsPath = \"/a/b\"" true
