@@ -42,12 +42,13 @@ is_number_of_processes()
 
 @test "by options: streams, exit code, user, environment, directory, capabilities" {
 	start box '.process.env += ["A=container", "B=container"] | .process.user.gid = 7'
-	run --separate-stderr -5 bulkhead exec box sh -c 'cat; echo out; echo err >&2; exit 5' <<< in
+	run --separate-stderr -5 bulkhead exec box \
+		sh -c 'cat; echo out; echo err >&2; exit 5' <<< in
 	[ "$output" = $'in\nout' ]
 	[ "$stderr" = err ]
 	run -143 bulkhead exec box sh -c 'kill -TERM $$' < /dev/null
 
-	run -0 bulkhead exec box sh -c 'echo $A $B; pwd; id -u; id -g; readlink /proc/1/ns/pid' < /dev/null
+	run -0 bulkhead exec box sh -c 'echo $A $B; pwd; id -u; id -g' < /dev/null
 	has_line 'container container'
 	has_line /
 	has_line 7
@@ -187,7 +188,8 @@ capabilities_of_first()
 	done
 	[ $failed -eq 0 ]
 	head -c 3000000 /dev/urandom > "$tmp/in"
-	bulkhead exec box cat < "$tmp/in" | cmp - "$tmp/in"
+	bulkhead exec box cat < "$tmp/in" > "$tmp/out"
+	cmp "$tmp/in" "$tmp/out"
 	wait_until 10 is_number_of_processes 1
 	# Nothing of them is left inside either: guest-init has reaped them all.
 	run -0 bulkhead exec box sh -c 'ls -d /proc/[0-9]* | wc -l' < /dev/null

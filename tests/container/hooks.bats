@@ -106,7 +106,8 @@ created startContainer workload stopped poststop deleted " ] || { cat "$LOG/even
 	mv "$LOG/events" "$BATS_TEST_TMPDIR/reference-events"
 	rm "$LOG/go" "$LOG/guest" "$ROOTFS/made-by-hook"
 
-	# The workload waits for poststart, which finds it running; its line may come before or after.
+	# The workload waits for poststart, which finds it running; its line may come before or
+	# after.
 	live bulkhead
 	[ "$(events | sed 's/workload //')" = "prestart createRuntime createContainer created \
 startContainer poststart started stopped poststop deleted " ] || { cat "$LOG/events"; false; }

@@ -17,8 +17,8 @@ struct exec_options {
 	const char *cwd;      /* NULL: the container's */
 	const char *user;     /* "UID" or "UID:GID"; NULL: the container's */
 	struct text_list env; /* NAME=VALUE, after the container's */
-	struct text_list
-		additional_gids; /* numbers, perhaps several with commas; instead of the container's */
+	/* Numbers, perhaps several with commas; instead of the container's. */
+	struct text_list additional_gids;
 	struct text_list capabilities; /* "CAP_…", added to bounding, effective and permitted */
 	bool has_terminal;
 	bool no_new_privileges; /* in any case; else as the container */
