@@ -44,8 +44,9 @@ int main(int argc, char **argv)
 		if (WIFSIGNALED(status))
 			(void)printf("signal %d\n", WTERMSIG(status));
 		else
-			(void)printf("%s\n",
-				     WEXITSTATUS(status) ? strerror(WEXITSTATUS(status)) : "done");
+			(void)printf("%s\n", WEXITSTATUS(status)
+						     ? strerrordesc_np(WEXITSTATUS(status))
+						     : "done");
 	}
 	return 0;
 }

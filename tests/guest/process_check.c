@@ -21,7 +21,7 @@ static void show_limits(void)
 		struct rlimit limit = { 0, 0 };
 
 		if (getrlimit((__rlimit_resource_t)i, &limit))
-			(void)printf("limit %d: %s\n", i, strerror(errno));
+			(void)printf("limit %d: %s\n", i, strerrordesc_np(errno));
 		else
 			(void)printf("limit %d: %lld %lld\n", i, (long long)limit.rlim_cur,
 				     (long long)limit.rlim_max);
@@ -49,7 +49,7 @@ static void show_scheduling(void)
 	uint64_t cpus = 0; /* of the first 64 */
 
 	if (syscall(SYS_sched_getattr, 0, &attr, sizeof(attr), 0))
-		(void)printf("sched_getattr: %s\n", strerror(errno));
+		(void)printf("sched_getattr: %s\n", strerrordesc_np(errno));
 	(void)printf("scheduler: policy %u flags %llu nice %d priority %u times %llu %llu %llu\n",
 		     attr.sched_policy, (unsigned long long)attr.sched_flags, attr.sched_nice,
 		     attr.sched_priority, (unsigned long long)attr.sched_runtime,
