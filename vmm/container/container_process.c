@@ -252,7 +252,8 @@ static void close_others(const struct shim *shim)
 	close_descriptors_except(keep, ARRAY_SIZE(keep));
 }
 
-static void on_command_line(struct shim *shim)
+/* Not inlined: a message is large, and the caller lives as long as the process. */
+__attribute__((noinline)) static void on_command_line(struct shim *shim)
 {
 	struct launch_message message;
 
