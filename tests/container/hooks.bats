@@ -5,7 +5,8 @@
 load helpers
 
 # A hook that appends its kind and the state it reads to the log and, once there is a file
-# "details", notes where it runs. The directory $BATS_TEST_TMPDIR/log of the host is /log in the container.
+# "details", notes where it runs. The directory $BATS_TEST_TMPDIR/log of the host is /log in the
+# container.
 setup()
 {
 	STATE=$BATS_TEST_TMPDIR/state
@@ -19,7 +20,7 @@ setup()
 		echo "$1 $state" >> "$log/events"
 		[ -e "$log/details" ] || exit 0
 		{
-			echo "cwd=$PWD env=$(env | grep -v '^PWD=\|^SHLVL=\|^OLDPWD=' | tr '\n' ' ')"
+			echo "cwd=$PWD env=$(env | grep -v '^PWD=\|^SHLVL=\|^OLDPWD=' | sort | tr '\n' ' ')"
 			echo "fds=$(ls /proc/self/fd | tr '\n' ' ')"
 			for name in mnt net pid uts ipc; do
 				echo "$name=$(readlink "/proc/self/ns/$name")"
@@ -220,12 +221,12 @@ hooks.${kind}[1]: '/bin/sh' ended with exit code 3: words" "$output" || return 1
 	[ "$(events)" = "$HOOK_KINDS " ]
 
 	rm "$LOG/events"
-	bundle slow "$HOOKS | .hooks.createRuntime += [run(\"sleep 1000 & echo \$! > \$LOG/pid
-		echo says; wait\") | .timeout = 1]" true
+	bundle slow "$HOOKS | .hooks.createRuntime += [run(\"echo says
+		sleep 1000 & echo \$! > \$LOG/pid; wait\") | .timeout = 5]" true
 	output=$(run_bundle slow 2>&1 < /dev/null) || status=$?
 	[ "$status" -eq 1 ]
 	is_one_line_with "hooks.createRuntime[1]: '/bin/sh' was still running after its timeout of \
-1 s: says" "$output"
+5 s: says" "$output"
 	[ "$(events)" = "prestart createRuntime poststop " ]
 	wait_until 60 eval "! kill -0 $(< "$LOG/pid") 2> /dev/null"
 }
