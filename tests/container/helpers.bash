@@ -138,6 +138,7 @@ control_groups()
 	local config name pattern=(-false)
 
 	for config in "$BATS_TEST_TMPDIR"/*/config.json; do
+		[ -e "$config" ] || continue
 		name=$(basename "$(dirname "$config")")
 		pattern+=(-o -name "$name" -o -name "$name.oom" -o -name "*-$name.scope*")
 	done

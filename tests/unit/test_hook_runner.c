@@ -106,6 +106,7 @@ static void test_what_a_hook_gets(void)
 	/* As the command line has it when it runs hooks. */
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_BLOCK, &all, NULL);
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread */
 	ok(setenv("LEAKED", "1", 1) == 0);
 	is_int(run("cat > state; env | grep -v ^PWD= | sort > env; pwd > pwd; ls /proc/self/fd > "
 		   "fds; grep -E '^(SigBlk|SigIgn)' /proc/self/status > signals; "
