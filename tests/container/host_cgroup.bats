@@ -212,7 +212,7 @@ inventory()
 }
 
 @test "create, start and delete, again and again, leave nothing" {
-	local rounds=10 before
+	local rounds=10 before after
 	# shellcheck disable=SC2034 # read by helpers
 	[ -z "${BULKHEAD_TEST_FULL:-}" ] || rounds=100
 
@@ -228,5 +228,6 @@ inventory()
 		bulkhead delete --force box
 	done
 	wait_until 5 no_processes
-	diff <(echo "$before") <(inventory)
+	after=$(inventory)
+	diff <(echo "$before") <(echo "$after")
 }
