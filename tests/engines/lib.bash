@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# What the scenarios of all engines share. A scenario is a list of functions check_NAME; each prints
+# lines "NAME.what: result", which must not depend on the runtime, the machine, or the time it takes.
+
+# Longer than any single command of an engine takes in an emulated host that has to share.
+LIMIT=${ENGINES_TIME_LIMIT:-180}
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+IMAGE=localhost/sample:1
+
+# say WHAT TEXT: a result; further lines of the text are joined by " | ".
+say()
+{
+	local text=${2//$'\r'/}
+
+	printf '%s.%s: %s\n' "$CHECK" "$1" "${text//$'\n'/ | }"
+}
+
+# as_said TEXT: lines "what: result", as a script in a container prints them, are results.
+as_said()
+{
+	local line
+
+	while IFS= read -r line; do
+		say "${line%%: *}" "${line#*: }"
+	done <<< "${1//$'\r'/}"
+}
+
+# capture COMMAND...: run it without input; $out, $err and $code are what came of it.
+capture()
+{
+	code=0
+	out=$("$@" 2> "$WORK/err" < /dev/null) || code=$?
+	# shellcheck disable=SC2034 # for the caller
+	err=$(< "$WORK/err")
+	[ "$code" -ne 124 ] || echo "not done after $LIMIT s: $*" >&2
+}
+
+# say_yes WHAT COMMAND...: "yes" when it succeeds.
+say_yes()
+{
+	local what=$1
+
+	shift
+	if "$@" > /dev/null 2>&1; then
+		say "$what" yes
+	else
+		say "$what" no
+	fi
+}
+
+limited()
+{
+	timeout --kill-after=10 "$LIMIT" "$@"
+}
+
+# wait_until SECONDS COMMAND...
+wait_until()
+{
+	local end=$((SECONDS + $1))
+
+	shift
+	until "$@"; do
+		((SECONDS < end)) || return 1
+		sleep 0.3
+	done
+}
+
+runtime_path()
+{
+	if [ "$1" = bulkhead ]; then
+		echo "$TOP/build/bulkhead"
+	else
+		command -v "$1"
+	fi
+}
+
+# make_image FILE: an archive, as `docker save` makes it, of Debian's busybox-static.
+make_image()
+{
+	local dir=$WORK/image sum
+
+	mkdir "$dir"
+	"$TOP/rootfs/build-bundle.sh" "$dir/bundle" || return 1
+	install -d "$dir/bundle/rootfs/data/kept"
+	tar -C "$dir/bundle/rootfs" -cf "$dir/layer.tar" .
+	sum=$(sha256sum < "$dir/layer.tar")
+	cat > "$dir/config.json" <<-END
+		{"architecture": "amd64", "os": "linux",
+		 "config": {"Cmd": ["/bin/sh"], "Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]},
+		 "rootfs": {"type": "layers", "diff_ids": ["sha256:${sum%% *}"]}}
+	END
+	echo "[{\"Config\": \"config.json\", \"RepoTags\": [\"$IMAGE\"], \"Layers\": [\"layer.tar\"]}]" \
+		> "$dir/manifest.json"
+	tar -C "$dir" -cf "$1" manifest.json config.json layer.tar
+	rm -r "$dir"
+}
+
+# What binds are made of: a directory to write to, a file, a seccomp profile.
+make_sources()
+{
+	mkdir -p "$WORK/dir"
+	chmod 777 "$WORK/dir"
+	echo 'in the directory' > "$WORK/dir/in"
+	echo 'the file' > "$WORK/file"
+	cat > "$WORK/seccomp.json" <<-'END'
+		{"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
+		 "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 71}]}
+	END
+}
+
+# Processes of runtimes and of what engines start for each container.
+container_processes()
+{
+	pgrep -f "^([^ ]*/)?(conmon|containerd-shim|$RUNTIME_PATH)[ -]" | grep -vx $$
+}
+
+no_container_processes()
+{
+	! container_processes > /dev/null
+}
