@@ -33,7 +33,6 @@ check_streams()
 
 # What many flags make of one container, said by itself.
 SELF='
-exec 2>&1
 reason() { echo "$1: $(sed "s/.*: //")"; }
 echo "user: $(id -u):$(id -g)"
 echo "hostname: $(hostname)"
@@ -42,31 +41,30 @@ echo "env: $A"
 echo "entrypoint: $*"
 echo "init: $(cat /proc/1/comm)"
 echo "files: $(ulimit -Sn) $(ulimit -Hn)"
-echo "sysctl: $(cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/kernel/msgmax)"
+echo "sysctl: $(cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/kernel/msgmax | xargs)"
 grep -E "^(CapBnd|CapEff|NoNewPrivs|Seccomp):" /proc/self/status | tr "\t" " "
-touch /file | reason readonly
+touch /file 2>&1 | reason readonly
 grep " /scratch " /proc/mounts | cut -d " " -f 3,4 | tr , "\n" |
 	grep -E "tmpfs|size|noexec" | sort | xargs echo "tmpfs:"
 touch /scratch/x && echo "scratch: writable"
 echo "directory: $(cat /dir/in)"
 echo "written by $(id -u)" > /dir/out
-touch /fixed/x | reason fixed
-echo "fixed: $(cat /fixed/in)"
+touch /fixed/x 2>&1 | reason write_to_it
+echo "read_only_volume: $(cat /fixed/in)"
 echo "single: $(cat /single)"
-echo x > /single | reason single
-(echo kept > /volume/kept) | reason volume
+touch /single 2>&1 | reason write_to_single
+touch /volume/x 2>&1 | reason volume
 echo "interfaces: $(ls /sys/class/net)"
-mkdir /dir/new | reason seccomp
+mkdir /dir/new 2>&1 | reason seccomp
 cd /sys/fs/cgroup
-echo "limits: $(cat memory.max memory.swap.max cpu.max pids.max | xargs)"
-(for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do sleep 1 & done) | reason pids
+echo "limits: $(cat memory.max memory.swap.max cpu.max pids.max 2>&1 | xargs)"
+(for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do sleep 1 & done) 2>&1 | reason pids
 exit 0'
 
 check_flags()
 {
-	engine volume create sample > /dev/null
 	capture container_run --rm --user 1000:1001 --hostname inside --workdir /tmp --env 'A=b  c' \
-		--entrypoint sh --init --ulimit nofile=100:200 \
+		--entrypoint sh --init --ulimit nofile=100:200 --ulimit nproc=1024:1024 \
 		--sysctl net.ipv4.ip_unprivileged_port_start=99 --sysctl kernel.msgmax=4321 \
 		--cap-drop ALL --cap-add NET_RAW --security-opt no-new-privileges \
 		--security-opt "seccomp=$WORK/seccomp.json" \
@@ -77,11 +75,10 @@ check_flags()
 	say code "$code"
 	as_said "$out"
 	say host "$(cat "$WORK/dir/out") $(stat -c %u:%g "$WORK/dir/out")"
-	engine volume rm sample > /dev/null
 }
 
 # Both sizes have to arrive; how soon is the engine's business.
-CONVERSATION='until [ "$(stty size)" = "33 77" ]; do sleep 0.2; done
+CONVERSATION='until [ "$(stty size 2> /dev/null)" = "33 77" ]; do sleep 0.2; done
 tty | sed s,[0-9]*$,,; echo ready; read -r line; echo "line: $line"
 until [ "$(stty size)" = "40 100" ]; do sleep 0.2; done; echo resized; exit 5'
 
@@ -167,7 +164,7 @@ need_main()
 {
 	! has_status main running || return 0
 	engine rm -f main > /dev/null 2>&1
-	capture container_run -d --name main --hostname main -v "$WORK/dir:/dir" --memory 100m \
+	capture container_run -d --name main --hostname main -v "$WORK/dir:/dir" -v sample:/volume --memory 100m \
 		"${HEALTH[@]}" "$IMAGE" sh -c "$SERVICE"
 	wait_until 60 is_logged started
 }
@@ -329,12 +326,11 @@ check_kill_user()
 
 check_commit()
 {
-	local container=main
-
-	engine exec main sh -c 'echo kept > /data/committed' > /dev/null
-	capture engine commit "$container" localhost/committed:1
+	engine exec main sh -c 'echo kept > /data/committed; echo volume > /volume/kept'
+	capture engine commit main localhost/committed:1
 	say code "$code"
-	capture container_run --rm localhost/committed:1 cat /data/committed
+	capture container_run --rm -v sample:/volume:ro localhost/committed:1 \
+		cat /data/committed /volume/kept
 	say seen "$out"
 	say run "$code"
 	engine rmi localhost/committed:1 > /dev/null
@@ -376,6 +372,8 @@ check_remove()
 	say_yes refused test "$code" -ne 0
 	capture engine rm -f main
 	say code "$code"
+	capture engine volume rm sample
+	say volume "$out"
 	capture engine ps -aq
 	say containers "$out"
 	say_yes no_processes wait_until 30 no_container_processes

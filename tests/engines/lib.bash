@@ -33,7 +33,7 @@ capture()
 	out=$("$@" 2> "$WORK/err" < /dev/null) || code=$?
 	# shellcheck disable=SC2034 # for the caller
 	err=$(< "$WORK/err")
-	[ "$code" -ne 124 ] || echo "not done after $LIMIT s: $*" >&2
+	[ "$code" -eq 0 ] || sed "s/^/$CHECK, exit code $code: /" "$WORK/err" >&2
 }
 
 # say_yes WHAT COMMAND...: "yes" when it succeeds.

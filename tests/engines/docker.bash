@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # out, err and code come from capture
+# Docker: a daemon, its containerd, and a shim beside each container. The daemon knows bulkhead as a
+# named runtime; the last check makes the runtime the default one.
+# shellcheck source=tests/engines/containers.bash
+. "$HERE/containers.bash"
+
+CHECKS=(info "${FLAGS[@]}" "${MAIN[@]}" default)
+ENGINE=(docker -H "unix://$WORK/docker.sock")
+CONTAINER_RUN=("${ENGINE[@]}" run --network none --runtime "$RUNTIME")
+HEALTH=(--health-cmd 'echo fine; test ! -e /sick' --health-interval 5s --health-retries 1)
+
+engine()
+{
+	limited "${ENGINE[@]}" "$@"
+}
+
+container_run()
+{
+	limited "${CONTAINER_RUN[@]}" "$@"
+}
+
+# settings DEFAULT: daemon.json; the daemon has runc without being told.
+settings()
+{
+	cat <<-END
+		{
+			"runtimes": {
+				"bulkhead": {"path": "$TOP/build/bulkhead"},
+				"crun": {"path": "$(runtime_path crun)"}
+			},
+			"default-runtime": "$1"
+		}
+	END
+}
+
+start_engine()
+{
+	settings runc > "$WORK/daemon.json"
+	DOCKER_CONFIG=$WORK/client
+	export DOCKER_CONFIG
+	dockerd --config-file "$WORK/daemon.json" --host "unix://$WORK/docker.sock" \
+		--data-root "$WORK/data" --exec-root "$WORK/run" --pidfile "$WORK/dockerd.pid" \
+		--bridge none --iptables=false --storage-driver overlay2 \
+		--exec-opt native.cgroupdriver=cgroupfs > "$WORK/dockerd.log" 2>&1 < /dev/null &
+	DOCKERD=$!
+	if ! wait_until 90 engine_is_up; then
+		tail -n 20 "$WORK/dockerd.log" >&2
+		return 1
+	fi
+	make_image "$WORK/image.tar" && engine load -q -i "$WORK/image.tar" > /dev/null &&
+		rm "$WORK/image.tar"
+}
+
+engine_is_up()
+{
+	kill -0 "$DOCKERD" && engine version > /dev/null 2>&1
+}
+
+stop_engine()
+{
+	local containers
+
+	mapfile -t containers < <(engine ps -aq)
+	[ ${#containers[@]} -eq 0 ] || engine rm -f "${containers[@]}" > /dev/null
+	kill "$DOCKERD"
+	wait "$DOCKERD"
+}
+
+no_state()
+{
+	[ -z "$(find "$WORK/run" -mindepth 3 -path "*/runtime-$RUNTIME/moby/*" 2> /dev/null)" ]
+}
+
+check_info()
+{
+	capture engine info --format '{{json .Runtimes}} {{.DefaultRuntime}}'
+	say runtimes "${out//"$TOP"/TOP}"
+}
+
+# The daemon asks the runtime for the host's pids, and ps about them.
+check_top()
+{
+	capture engine top main -o pid,comm
+	say code "$code"
+	say processes "$(tail -n +2 <<< "$out" | sed 's/^ *[0-9]* *//' | sort)"
+	capture engine exec main ps -o comm
+	say own_ps "$(tail -n +2 <<< "$out" | sort)"
+}
+
+check_health()
+{
+	say_yes healthy wait_until 60 has_health healthy
+	engine exec main touch /sick
+	say_yes sick wait_until 60 has_health unhealthy
+	say log "$(field main '(index .State.Health.Log 0).Output')"
+}
+
+has_health()
+{
+	[ "$(field main .State.Health.Status)" = "$1" ]
+}
+
+check_default()
+{
+	settings "$RUNTIME" > "$WORK/daemon.json"
+	kill -HUP "$DOCKERD"
+	say_yes taken wait_until 30 is_default
+	capture engine run --name default --network none -i "$IMAGE" sh -c 'echo fine; exit 3'
+	say code "$code"
+	say out "$out"
+	say runtime "$(field default .HostConfig.Runtime | sed "s/^$RUNTIME\$/the default/")"
+	engine rm -f default > /dev/null
+}
+
+is_default()
+{
+	[ "$(engine info --format '{{.DefaultRuntime}}')" = "$RUNTIME" ]
+}
