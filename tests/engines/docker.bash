@@ -5,6 +5,8 @@
 # named runtime; the last check makes the runtime the default one.
 # shellcheck source=tests/engines/containers.bash
 . "$HERE/containers.bash"
+# shellcheck source=tests/engines/containerd.bash
+. "$HERE/containerd.bash"
 
 CHECKS=(info "${FLAGS[@]}" "${MAIN[@]}" default)
 ENGINE=(docker -H "unix://$WORK/docker.sock")
@@ -40,22 +42,17 @@ start_engine()
 	settings runc > "$WORK/daemon.json"
 	DOCKER_CONFIG=$WORK/client
 	export DOCKER_CONFIG
+	# A containerd of its own would have to be up within 15 s, which an emulated host may not make.
+	start_containerd "$WITHOUT_CRI" || return 1
 	dockerd --config-file "$WORK/daemon.json" --host "unix://$WORK/docker.sock" \
+		--containerd "$WORK/containerd.sock" \
 		--data-root "$WORK/data" --exec-root "$WORK/run" --pidfile "$WORK/dockerd.pid" \
 		--bridge none --iptables=false --storage-driver overlay2 \
 		--exec-opt native.cgroupdriver=cgroupfs > "$WORK/dockerd.log" 2>&1 < /dev/null &
 	DOCKERD=$!
-	if ! wait_until 90 engine_is_up; then
-		tail -n 20 "$WORK/dockerd.log" >&2
-		return 1
-	fi
+	wait_for_daemon $! "$WORK/dockerd.log" engine version || return 1
 	make_image "$WORK/image.tar" && engine load -q -i "$WORK/image.tar" > /dev/null &&
 		rm "$WORK/image.tar"
-}
-
-engine_is_up()
-{
-	kill -0 "$DOCKERD" && engine version > /dev/null 2>&1
 }
 
 stop_engine()
@@ -66,6 +63,7 @@ stop_engine()
 	[ ${#containers[@]} -eq 0 ] || engine rm -f "${containers[@]}" > /dev/null
 	kill "$DOCKERD"
 	wait "$DOCKERD"
+	stop_containerd
 }
 
 no_state()

@@ -66,6 +66,23 @@ wait_until()
 	done
 }
 
+# wait_for_daemon PID LOG COMMAND...: until the command succeeds. When the daemon ends instead, or
+# takes too long, show the end of its log.
+wait_for_daemon()
+{
+	local pid=$1 log=$2
+
+	shift 2
+	wait_until 120 ended_or_up "$pid" "$@" && kill -0 "$pid" && return
+	tail -n 20 "$log" >&2
+	return 1
+}
+
+ended_or_up()
+{
+	! kill -0 "$1" || "${@:2}"
+} > /dev/null 2>&1
+
 runtime_path()
 {
 	if [ "$1" = bulkhead ]; then
@@ -75,10 +92,14 @@ runtime_path()
 	fi
 }
 
-# make_image FILE: an archive, as `docker save` makes it, of Debian's busybox-static.
+# make_image FILE [NAME COMMAND...]: an archive, as `docker save` makes it, of Debian's busybox-static.
 make_image()
 {
-	local dir=$WORK/image sum
+	local dir=$WORK/image sum file=$1 name=${2-$IMAGE} command
+
+	shift $(($# < 2 ? 1 : 2))
+	[ $# -gt 0 ] || set -- sh
+	command=$(printf ', "%s"' "$@")
 
 	mkdir "$dir"
 	"$TOP/rootfs/build-bundle.sh" "$dir/bundle" || return 1
@@ -87,12 +108,12 @@ make_image()
 	sum=$(sha256sum < "$dir/layer.tar")
 	cat > "$dir/config.json" <<-END
 		{"architecture": "amd64", "os": "linux",
-		 "config": {"Cmd": ["/bin/sh"], "Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]},
+		 "config": {"Cmd": [${command#, }], "Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]},
 		 "rootfs": {"type": "layers", "diff_ids": ["sha256:${sum%% *}"]}}
 	END
-	echo "[{\"Config\": \"config.json\", \"RepoTags\": [\"$IMAGE\"], \"Layers\": [\"layer.tar\"]}]" \
+	echo "[{\"Config\": \"config.json\", \"RepoTags\": [\"$name\"], \"Layers\": [\"layer.tar\"]}]" \
 		> "$dir/manifest.json"
-	tar -C "$dir" -cf "$1" manifest.json config.json layer.tar
+	tar -C "$dir" -cf "$file" manifest.json config.json layer.tar
 	rm -r "$dir"
 }
 
