@@ -65,7 +65,7 @@ check_info()
 
 	capture engine info --format "{{$of.Name}} {{$of.Path}} {{$of.Version}}"
 	say runtime "$(head -n 1 <<< "$out" |
-		sed -E "s,$RUNTIME_PATH,PATH,; s/ $RUNTIME version [0-9.]+.*/ version/")"
+		sed -E "s,$RUNTIME_PATH,PATH,; s/^$RUNTIME /RUNTIME /; s/ $RUNTIME version [0-9.]+.*/ version/")"
 }
 
 # podman reads /proc of the container's processes from outside, or runs the container's own ps.
