@@ -7,7 +7,9 @@
 #   container_run ARG...   its `run`, with the runtime
 # The checks of MAIN share one container, which the first of them starts.
 
+# shellcheck disable=SC2034 # for podman and Docker
 FLAGS=(streams flags terminal missing not_executable oom restart stop_deaf)
+# shellcheck disable=SC2034
 MAIN=(detached logs inspect exec exec_user exec_detached exec_terminal exec_failures top stats pause
 	copy difference update kill_user commit health stop start remove)
 
@@ -58,12 +60,13 @@ echo "interfaces: $(ls /sys/class/net)"
 mkdir /dir/new 2>&1 | reason seccomp
 cd /sys/fs/cgroup
 echo "limits: $(cat memory.max memory.swap.max cpu.max pids.max 2>&1 | xargs)"
-(for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do sleep 1 & done) 2>&1 | reason pids
+(for i in $(seq 20); do sleep 1 & done) 2>&1 | reason pids
 exit 0'
 
 check_flags()
 {
-	capture container_run --rm --user 1000:1001 --hostname inside --workdir /tmp --env 'A=b  c' \
+	capture container_run --rm --user 1000:1001 --hostname inside --workdir /tmp \
+		--env 'A=b  c' \
 		--entrypoint sh --init --ulimit nofile=100:200 --ulimit nproc=1024:1024 \
 		--sysctl net.ipv4.ip_unprivileged_port_start=99 --sysctl kernel.msgmax=4321 \
 		--cap-drop ALL --cap-add NET_RAW --security-opt no-new-privileges \
@@ -183,6 +186,7 @@ check_detached()
 
 check_logs()
 {
+	need_main
 	capture engine logs main
 	say out "$out"
 	say err "$err"
@@ -192,6 +196,7 @@ check_inspect()
 {
 	local pid
 
+	need_main
 	pid=$(field main .State.Pid)
 	say status "$(field main .State.Status) $(field main .State.ExitCode)"
 	say_yes alive kill -0 "$pid"
@@ -211,6 +216,7 @@ differs_from_ours()
 
 check_exec()
 {
+	need_main
 	code=0
 	out=$(printf 'twelve bytes' | engine exec -i main sh -c '
 		wc -c; cat /proc/1/comm; hostname; echo err >&2; exit 9' 2> "$WORK/err") || code=$?
@@ -221,6 +227,7 @@ check_exec()
 
 check_exec_user()
 {
+	need_main
 	capture engine exec --user 1000:1001 --workdir /tmp --env 'A=b  c' main sh -c \
 		'echo "user: $(id -u):$(id -g)"; echo "cwd: $PWD"; echo "env: $A"
 		echo "limit: $(cat /sys/fs/cgroup/memory.max)"
@@ -231,13 +238,15 @@ check_exec_user()
 
 check_exec_detached()
 {
+	need_main
 	capture engine exec -d main sh -c 'echo yes > /dir/detached'
 	say code "$code"
-	say_yes done wait_until 30 test -s "$WORK/dir/detached"
+	say_yes "done" wait_until 30 test -s "$WORK/dir/detached"
 }
 
 check_exec_terminal()
 {
+	need_main
 	capture on_terminal "${ENGINE[@]}" exec -it main sh -c "$CONVERSATION"
 	say seen "$out"
 	say code "$code"
@@ -245,6 +254,7 @@ check_exec_terminal()
 
 check_exec_failures()
 {
+	need_main
 	capture engine exec main /nope
 	say missing "$code"
 	capture engine exec main /etc/passwd
@@ -257,6 +267,7 @@ check_stats()
 {
 	local format='{{.MemUsage}} {{.PIDs}}'
 
+	need_main
 	capture engine stats --no-stream --format "$format" main
 	say code "$code"
 	# Used and limit, and the number of processes: more than none.
@@ -267,6 +278,7 @@ check_stats()
 
 check_pause()
 {
+	need_main
 	capture engine pause main
 	say code "$code"
 	say status "$(field main .State.Status)"
@@ -282,13 +294,15 @@ check_pause()
 # Of a running container, in both directions; also what only its tmpfs and volumes have.
 check_copy()
 {
+	need_main
 	mkdir -p "$WORK/tree/below"
 	echo one > "$WORK/tree/below/one"
 	capture engine cp "$WORK/tree" main:/data/tree
 	say in "$code"
 	capture engine cp "$WORK/file" main:/data/kept/file
 	say in_file "$code"
-	capture engine exec main sh -c 'cat /data/tree/below/one /data/kept/file; echo two > /data/two'
+	capture engine exec main \
+		sh -c 'cat /data/tree/below/one /data/kept/file; echo two > /data/two'
 	say seen "$out"
 	capture engine cp main:/data "$WORK/out"
 	say out "$code"
@@ -302,6 +316,7 @@ check_copy()
 
 check_difference()
 {
+	need_main
 	engine exec main sh -c 'rm /etc/group; echo x >> /etc/passwd; mkdir -p /data/dir'
 	capture engine diff main
 	say code "$code"
@@ -310,6 +325,7 @@ check_difference()
 
 check_update()
 {
+	need_main
 	capture engine update --memory 120m --memory-swap 120m main
 	say code "$code"
 	capture engine exec main cat /sys/fs/cgroup/memory.max
@@ -318,6 +334,7 @@ check_update()
 
 check_kill_user()
 {
+	need_main
 	capture engine kill -s USR1 main
 	say code "$code"
 	say_yes arrived wait_until 30 is_logged 'got USR1'
@@ -326,6 +343,7 @@ check_kill_user()
 
 check_commit()
 {
+	need_main
 	engine exec main sh -c 'echo kept > /data/committed; echo volume > /volume/kept'
 	capture engine commit main localhost/committed:1
 	say code "$code"
@@ -339,6 +357,7 @@ check_commit()
 # From here on the container is deaf to TERM when it is started again.
 check_stop()
 {
+	need_main
 	capture engine stop -t 20 main
 	say code "$code"
 	say state "$(field main .State.Status) $(field main .State.ExitCode) $(

@@ -6,6 +6,7 @@
 # shellcheck source=tests/engines/containerd.bash
 . "$HERE/containerd.bash"
 
+# shellcheck disable=SC2034 # for run
 CHECKS=(version pod container exec stats update logs stop failures remove)
 
 # Pods get a veth pair each; there is no network beyond.
@@ -50,7 +51,7 @@ start_engine()
 	export CONTAINERD_NAMESPACE=k8s.io
 	mkdir -p "$WORK/net.d" "$WORK/logs"
 	network_settings > "$WORK/net.d/pods.conflist"
-	start_containerd '' "$(cri_settings)" && load_image &&
+	start_containerd '' "$(cri_settings)" && load_image "$IMAGE" sh &&
 		load_image localhost/pause:1 sleep 1000000 || return 1
 	coproc CRI { "$HERE/cri" "$WORK/containerd.sock"; }
 	wait_until 60 is_ready
@@ -83,7 +84,7 @@ cri()
 	request=$(jq -c . <<< "${2-"{}"}") || return 1
 	echo "$1 $request" >&"${CRI[1]}" && read -r -t "$LIMIT" answer <&"${CRI[0]}" || answer='{}'
 	! jq -e .error <<< "$answer" > /dev/null ||
-		echo "$CHECK, $1: $(jq -r .error <<< "$answer")" >&2
+		echo "${CHECK-}, $1: $(jq -r .error <<< "$answer")" >&2
 }
 
 # json KEY VALUE...: an object of strings.

@@ -6,6 +6,7 @@
 # shellcheck source=tests/engines/containerd.bash
 . "$HERE/containerd.bash"
 
+# shellcheck disable=SC2034 # for run
 CHECKS=(streams flags terminal missing not_executable detached exec exec_user exec_detached
 	exec_terminal exec_failures processes metrics pause kill delete remove)
 CONTAINER_RUN=("${CTR[@]}" run --runc-binary "$RUNTIME_PATH")
@@ -23,7 +24,7 @@ engine()
 start_engine()
 {
 	export CONTAINERD_NAMESPACE=engines
-	start_containerd "$WITHOUT_CRI" && load_image
+	start_containerd "$WITHOUT_CRI" && load_image "$IMAGE" sh
 }
 
 stop_engine()
@@ -145,6 +146,7 @@ check_detached()
 
 check_exec()
 {
+	need_main
 	code=0
 	out=$(printf 'twelve bytes' | engine task exec --exec-id e1 main sh -c '
 		wc -c; tr "\0" " " < /proc/1/cmdline | cut -c 1-6; echo err >&2; exit 9' \
@@ -156,16 +158,20 @@ check_exec()
 
 check_exec_user()
 {
-	capture engine task exec --exec-id e2 --user 1000:1001 --cwd /tmp main sh -c 'id -u; id -g; pwd'
+	need_main
+	capture engine task exec --exec-id e2 --user 1000:1001 --cwd /tmp main \
+		sh -c 'id -u; id -g; pwd'
 	say code "$code"
 	say out "$out"
 }
 
 check_exec_detached()
 {
-	capture engine task exec --exec-id e3 --detach main sh -c 'echo yes > /dir/detached; sleep 1000'
+	need_main
+	capture engine task exec --exec-id e3 --detach main \
+		sh -c 'echo yes > /dir/detached; sleep 1000'
 	say code "$code"
-	say_yes done wait_until 30 test -s "$WORK/dir/detached"
+	say_yes "done" wait_until 30 test -s "$WORK/dir/detached"
 	# The shim signals the process of an exec by its pid.
 	capture engine task kill --exec-id e3 --signal KILL main
 	say kill "$code"
@@ -180,6 +186,7 @@ is_deleted_with()
 
 check_exec_terminal()
 {
+	need_main
 	capture on_terminal "${CTR[@]}" task exec --exec-id e4 --tty main sh -c "$CONVERSATION"
 	say seen "$out"
 	say code "$code"
@@ -187,6 +194,7 @@ check_exec_terminal()
 
 check_exec_failures()
 {
+	need_main
 	capture engine task exec --exec-id e5 main /nope
 	say missing "$code $(grep -o 'no such file or directory' <<< "$err")"
 	capture engine task exec --exec-id e6 main /etc/passwd
@@ -195,6 +203,7 @@ check_exec_failures()
 
 check_processes()
 {
+	need_main
 	capture engine task ps main
 	say code "$code"
 	say_yes own grep -q "^$(engine task list | awk '$1 == "main" { print $2 }') " <<< "$out"
@@ -202,6 +211,7 @@ check_processes()
 
 check_metrics()
 {
+	need_main
 	capture engine task metrics main
 	say code "$code"
 	say_yes memory grep -qE '^memory\.(usage|usage_in_bytes) +[1-9]' <<< "$out"
@@ -210,6 +220,7 @@ check_metrics()
 
 check_pause()
 {
+	need_main
 	capture engine task pause main
 	say code "$code"
 	say status "$(status main)"
@@ -224,6 +235,7 @@ check_pause()
 
 check_kill()
 {
+	need_main
 	capture engine task kill --signal USR1 main
 	say code "$code"
 	say_yes arrived wait_until 30 has_got USR1

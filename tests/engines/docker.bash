@@ -8,6 +8,7 @@
 # shellcheck source=tests/engines/containerd.bash
 . "$HERE/containerd.bash"
 
+# shellcheck disable=SC2034 # for run
 CHECKS=(info "${FLAGS[@]}" "${MAIN[@]}" default)
 ENGINE=(docker -H "unix://$WORK/docker.sock")
 CONTAINER_RUN=("${ENGINE[@]}" run --network none --runtime "$RUNTIME")
@@ -42,7 +43,7 @@ start_engine()
 	settings runc > "$WORK/daemon.json"
 	DOCKER_CONFIG=$WORK/client
 	export DOCKER_CONFIG
-	# A containerd of its own would have to be up within 15 s, which an emulated host may not make.
+	# One that dockerd starts has to be up within 15 s, which an emulated host may not make.
 	start_containerd "$WITHOUT_CRI" || return 1
 	dockerd --config-file "$WORK/daemon.json" --host "unix://$WORK/docker.sock" \
 		--containerd "$WORK/containerd.sock" \
@@ -51,7 +52,7 @@ start_engine()
 		--exec-opt native.cgroupdriver=cgroupfs > "$WORK/dockerd.log" 2>&1 < /dev/null &
 	DOCKERD=$!
 	wait_for_daemon $! "$WORK/dockerd.log" engine version || return 1
-	make_image "$WORK/image.tar" && engine load -q -i "$WORK/image.tar" > /dev/null &&
+	make_image "$WORK/image.tar" "$IMAGE" sh && engine load -q -i "$WORK/image.tar" > /dev/null &&
 		rm "$WORK/image.tar"
 }
 
@@ -80,6 +81,7 @@ check_info()
 # The daemon asks the runtime for the host's pids, and ps about them.
 check_top()
 {
+	need_main
 	capture engine top main -o pid,comm
 	say code "$code"
 	say processes "$(tail -n +2 <<< "$out" | sed 's/^ *[0-9]* *//' | sort)"
@@ -89,6 +91,7 @@ check_top()
 
 check_health()
 {
+	need_main
 	say_yes healthy wait_until 60 has_health healthy
 	engine exec main touch /sick
 	say_yes sick wait_until 60 has_health unhealthy

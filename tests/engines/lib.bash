@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # What the scenarios of all engines share. A scenario is a list of functions check_NAME; each prints
 # lines "NAME.what: result", which must not depend on the runtime, the machine, or the time it takes.
 
@@ -31,7 +31,6 @@ capture()
 {
 	code=0
 	out=$("$@" 2> "$WORK/err" < /dev/null) || code=$?
-	# shellcheck disable=SC2034 # for the caller
 	err=$(< "$WORK/err")
 	[ "$code" -eq 0 ] || sed "s/^/$CHECK, exit code $code: /" "$WORK/err" >&2
 }
@@ -92,19 +91,17 @@ runtime_path()
 	fi
 }
 
-# make_image FILE [NAME COMMAND...]: an archive, as `docker save` makes it, of Debian's busybox-static.
+# make_image FILE NAME COMMAND...: an archive, as `docker save` makes it, of the rootfs of
+# build/test-bundle, which is Debian's busybox-static.
 make_image()
 {
-	local dir=$WORK/image sum file=$1 name=${2-$IMAGE} command
+	local dir=$WORK/image sum file=$1 name=$2 command
 
-	shift $(($# < 2 ? 1 : 2))
-	[ $# -gt 0 ] || set -- sh
+	shift 2
 	command=$(printf ', "%s"' "$@")
 
-	mkdir "$dir"
-	"$TOP/rootfs/build-bundle.sh" "$dir/bundle" || return 1
-	install -d "$dir/bundle/rootfs/data/kept"
-	tar -C "$dir/bundle/rootfs" -cf "$dir/layer.tar" .
+	mkdir -p "$dir/more/data/kept"
+	tar -cf "$dir/layer.tar" -C "$TOP/build/test-bundle/rootfs" . -C "$dir/more" data || return 1
 	sum=$(sha256sum < "$dir/layer.tar")
 	cat > "$dir/config.json" <<-END
 		{"architecture": "amd64", "os": "linux",

@@ -5,6 +5,7 @@
 # shellcheck source=tests/engines/containers.bash
 . "$HERE/containers.bash"
 
+# shellcheck disable=SC2034 # for run
 CHECKS=(info "${FLAGS[@]}" "${MAIN[@]}")
 ENGINE=(podman --runtime "$RUNTIME")
 CONTAINER_RUN=("${ENGINE[@]}" run --network none)
@@ -43,7 +44,7 @@ start_engine()
 		runroot = "$WORK/run"
 	END
 	export CONTAINERS_CONF=$WORK/containers.conf CONTAINERS_STORAGE_CONF=$WORK/storage.conf
-	make_image "$WORK/image.tar" && engine load -q -i "$WORK/image.tar" > /dev/null &&
+	make_image "$WORK/image.tar" "$IMAGE" sh && engine load -q -i "$WORK/image.tar" > /dev/null &&
 		rm "$WORK/image.tar"
 }
 
@@ -71,6 +72,7 @@ check_info()
 # podman reads /proc of the container's processes from outside, or runs the container's own ps.
 check_top()
 {
+	need_main
 	capture engine top main comm
 	say code "$code"
 	say processes "$(tail -n +2 <<< "$out" | sort)"
@@ -81,6 +83,7 @@ check_top()
 # Time itself would be systemd's to keep.
 check_health()
 {
+	need_main
 	capture engine healthcheck run main
 	say healthy "$code"
 	engine exec main touch /sick
