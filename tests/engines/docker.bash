@@ -30,7 +30,7 @@ settings()
 	cat <<-END
 		{
 			"runtimes": {
-				"bulkhead": {"path": "$TOP/build/bulkhead"},
+				"bulkhead": {"path": "$(runtime_path bulkhead)"},
 				"crun": {"path": "$(runtime_path crun)"}
 			},
 			"default-runtime": "$1"

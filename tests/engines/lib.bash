@@ -82,10 +82,11 @@ ended_or_up()
 	! kill -0 "$1" || "${@:2}"
 } > /dev/null 2>&1
 
+# BULKHEAD, if set, is another program than the one that is built here.
 runtime_path()
 {
 	if [ "$1" = bulkhead ]; then
-		echo "$TOP/build/bulkhead"
+		echo "${BULKHEAD:-$TOP/build/bulkhead}"
 	else
 		command -v "$1"
 	fi

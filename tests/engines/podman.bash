@@ -33,7 +33,7 @@ start_engine()
 		tmp_dir = "$WORK/libpod"
 		runtime_supports_json = ["bulkhead", "crun", "runc"]
 		[engine.runtimes]
-		bulkhead = ["$TOP/build/bulkhead"]
+		bulkhead = ["$(runtime_path bulkhead)"]
 		crun = ["$(runtime_path crun)"]
 		runc = ["$(runtime_path runc)"]
 	END
