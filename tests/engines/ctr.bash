@@ -124,7 +124,8 @@ echo started > /dir/got; while :; do sleep 1000 & wait $!; kill $!; done'
 
 need_main()
 {
-	! has_status main RUNNING || return 0
+	[ -z "${is_made-}" ] || return 0
+	is_made=yes
 	rm -f "$WORK/dir/got"
 	capture container_run --detach --mount "type=bind,src=$WORK/dir,dst=/dir,options=rbind:rw" \
 		--memory-limit 104857600 "$IMAGE" main sh -c "$SERVICE"

@@ -95,12 +95,12 @@ check_health()
 	say_yes healthy wait_until 60 has_health healthy
 	engine exec main touch /sick
 	say_yes sick wait_until 60 has_health unhealthy
-	say log "$(field main '(index .State.Health.Log 0).Output')"
+	say log "$(fields main '(index .State.Health.Log 0).Output')"
 }
 
 has_health()
 {
-	[ "$(field main .State.Health.Status)" = "$1" ]
+	[ "$(fields main .State.Health.Status)" = "$1" ]
 }
 
 check_default()
@@ -111,7 +111,7 @@ check_default()
 	capture engine run --name default --network none -i "$IMAGE" sh -c 'echo fine; exit 3'
 	say code "$code"
 	say out "$out"
-	say runtime "$(field default .HostConfig.Runtime | sed "s/^$RUNTIME\$/the default/")"
+	say runtime "$(fields default .HostConfig.Runtime | sed "s/^$RUNTIME\$/the default/")"
 	engine rm -f default > /dev/null
 }
 

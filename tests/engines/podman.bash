@@ -89,5 +89,5 @@ check_health()
 	engine exec main touch /sick
 	capture engine healthcheck run main
 	say sick "$code"
-	say log "$(field main '(index .State.Health.Log 0).ExitCode')"
+	say log "$(fields main '(index .State.Health.Log 0).ExitCode')"
 }

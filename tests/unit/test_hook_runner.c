@@ -108,8 +108,11 @@ static void test_what_a_hook_gets(void)
 	(void)pthread_sigmask(SIG_BLOCK, &all, NULL);
 	/* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread */
 	ok(setenv("LEAKED", "1", 1) == 0);
+	/* Signals 32 and 33 are the C library's, which lets nobody change what it inherited. */
 	is_int(run("cat > state; env | grep -v ^PWD= | sort > env; pwd > pwd; ls /proc/self/fd > "
-		   "fds; grep -E '^(SigBlk|SigIgn)' /proc/self/status > signals; "
+		   "fds; grep -E '^(SigBlk|SigIgn)' /proc/self/status | sed "
+		   "s/180000000$/000000000/ "
+		   "> signals; "
 		   "test $$ = $(ps -o sid= -p $$) && echo session > session",
 		   0),
 	       0);
