@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
@@ -87,7 +88,10 @@ static int cgroup_make_both(struct container_cgroup *cgroup, struct failure *err
 	if (r)
 		return r;
 	cgroup->dir_fd = cgroup_make(cgroup->outer_fd, "container", err);
-	return cgroup->dir_fd < 0 ? cgroup->dir_fd : 0;
+	if (cgroup->dir_fd < 0)
+		return cgroup->dir_fd;
+	cgroup->events_fd = openat(cgroup->outer_fd, "memory.events", O_RDONLY | O_CLOEXEC);
+	return cgroup->events_fd < 0 ? failure_set(err, errno, "control group: memory.events") : 0;
 }
 
 int container_cgroup_create(struct container_cgroup *cgroup, const struct resource_plan *plan,
@@ -97,6 +101,7 @@ int container_cgroup_create(struct container_cgroup *cgroup, const struct resour
 
 	cgroup->outer_fd = -1;
 	cgroup->dir_fd = -1;
+	cgroup->events_fd = -1;
 	r = cgroup_make_both(cgroup, err);
 	return r ? r : container_cgroup_update(cgroup, plan, err);
 }
@@ -112,4 +117,18 @@ int container_cgroup_filter_devices(const struct container_cgroup *cgroup,
 {
 	return device_filter_install(cgroup->outer_fd, plan->device_rules, plan->nr_device_rules,
 				     err);
+}
+
+uint32_t container_cgroup_oom_kills(const struct container_cgroup *cgroup)
+{
+	static const char name[] = "\noom_kill ";
+	char text[256];
+	ssize_t n = pread(cgroup->events_fd, text, sizeof(text) - 1, 0);
+	const char *line;
+
+	if (n <= 0)
+		return 0;
+	text[n] = 0;
+	line = strstr(text, name);
+	return line ? (uint32_t)strtoul(line + strlen(name), NULL, 10) : 0;
 }

@@ -25,8 +25,9 @@
 #define CONTAINER_CGROUP_RESERVE (UINT64_C(16) << 20)
 
 struct container_cgroup {
-	int outer_fd; /* "workload" */
-	int dir_fd;   /* the container's group, for CLONE_INTO_CGROUP; -1: there is none */
+	int outer_fd;  /* "workload" */
+	int dir_fd;    /* the container's group, for CLONE_INTO_CGROUP; -1: there is none */
+	int events_fd; /* memory.events of both: EPOLLPRI tells that they changed */
 };
 
 /* Make the groups, with the limits of @plan. */
@@ -40,3 +41,6 @@ int container_cgroup_update(const struct container_cgroup *cgroup, const struct 
 /* Let the rules of @plan decide about devices from now on: once the container's nodes are made. */
 int container_cgroup_filter_devices(const struct container_cgroup *cgroup,
 				    const struct resource_plan *plan, struct failure *err);
+
+/* How many processes of the container the OOM killer has ended; 0 also when that is not known. */
+uint32_t container_cgroup_oom_kills(const struct container_cgroup *cgroup);

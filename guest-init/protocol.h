@@ -123,6 +123,7 @@ enum protocol_frame_type {
 	PROTOCOL_STARTED,   /* execve succeeded */
 	PROTOCOL_ERROR,	    /* code: errno value or 0; text: one sentence for the user */
 	PROTOCOL_EXITED,    /* code: exit code, or signal number with is_signal */
+	PROTOCOL_OOM,	    /* code: how many processes the OOM killer has ended so far */
 };
 
 /* Guest to host. Little-endian, as both sides are. */

@@ -47,7 +47,7 @@ enum supervisor_state { WAITING, CREATING, CREATED, RUNNING, ENDING, ENDED };
 #define ALL_PROCESSES (-1)
 
 /* Events: the low half of their data says what, the high half the serial of a process. */
-enum { EVENT_SIGNAL, EVENT_CONTROL, EVENT_SOCKETS, EVENT_PROCESSES };
+enum { EVENT_SIGNAL, EVENT_CONTROL, EVENT_SOCKETS, EVENT_MEMORY, EVENT_PROCESSES };
 
 struct supervisor {
 	enum supervisor_state state;
@@ -57,6 +57,7 @@ struct supervisor {
 	struct container_plan plan; /* from CREATING on */
 	struct resource_plan resources;
 	struct container_cgroup cgroup;
+	uint32_t nr_oom_kills; /* as the monitor knows it */
 	struct process_table processes;
 	struct socket_listeners *sockets;
 	bool has_children;   /* when ENDING */
@@ -120,6 +121,35 @@ static int supervisor_enter_pid_namespace(const struct supervisor *supervisor, s
 	return 0;
 }
 
+static int supervisor_watch(const struct supervisor *supervisor, int fd, uint32_t events,
+			    uint64_t data)
+{
+	struct epoll_event event = { .events = events, .data = { .u64 = data } };
+
+	return epoll_ctl(supervisor->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+static int supervisor_make_cgroup(struct supervisor *supervisor, struct failure *err)
+{
+	int r = container_cgroup_create(&supervisor->cgroup, &supervisor->resources, err);
+
+	if (!r && supervisor_watch(supervisor, supervisor->cgroup.events_fd, EPOLLPRI | EPOLLET,
+				   EVENT_MEMORY))
+		r = failure_set(err, errno, "watch the control group");
+	return r;
+}
+
+/* Tell the monitor when the OOM killer was here. */
+static int supervisor_on_memory(struct supervisor *supervisor)
+{
+	uint32_t nr_kills = container_cgroup_oom_kills(&supervisor->cgroup);
+
+	if (nr_kills <= supervisor->nr_oom_kills)
+		return 0;
+	supervisor->nr_oom_kills = nr_kills;
+	return control_channel_send(&supervisor->channel, PROTOCOL_OOM, 0, nr_kills, false, NULL);
+}
+
 static int supervisor_on_create(struct supervisor *supervisor, json_t *message, struct failure *err)
 {
 	struct container_start start = {
@@ -142,7 +172,7 @@ static int supervisor_on_create(struct supervisor *supervisor, json_t *message, 
 	if (!r)
 		r = shared_tree_mount(err);
 	if (!r)
-		r = container_cgroup_create(&supervisor->cgroup, &supervisor->resources, err);
+		r = supervisor_make_cgroup(supervisor, err);
 	/*
 	 * The root of a cgroup namespace is the group of whoever makes it, and a time namespace has
 	 * its offsets before anybody is in it: both are made by the process itself.
@@ -414,6 +444,7 @@ static int supervisor_finish_processes(struct supervisor *supervisor)
 static int supervisor_finish(struct supervisor *supervisor)
 {
 	struct container_process *first = process_table_get(&supervisor->processes, 0);
+	int r;
 
 	if (supervisor->has_children) {
 		if (supervisor_now_ms() < supervisor->deadline_ms)
@@ -425,7 +456,8 @@ static int supervisor_finish(struct supervisor *supervisor)
 		return 0;
 	shared_tree_unmount();
 	supervisor->state = ENDED;
-	return supervisor_report_end(supervisor, first);
+	r = supervisor_on_memory(supervisor); /* the news may be as late as the end */
+	return r ? r : supervisor_report_end(supervisor, first);
 }
 
 static int supervisor_on_process(struct supervisor *supervisor, uint64_t data, uint32_t events)
@@ -455,6 +487,9 @@ static int supervisor_handle_event(struct supervisor *supervisor, const struct e
 		break;
 	case EVENT_CONTROL:
 		return supervisor_on_control(supervisor, err);
+	case EVENT_MEMORY:
+		r = supervisor_on_memory(supervisor);
+		break;
 	case EVENT_SOCKETS: /* they are run in every round */
 		return 0;
 	default:
@@ -498,13 +533,6 @@ static int supervisor_loop(struct supervisor *supervisor, struct failure *err)
 	}
 }
 
-static int supervisor_watch(const struct supervisor *supervisor, int fd, uint64_t data)
-{
-	struct epoll_event event = { .events = EPOLLIN, .data = { .u64 = data } };
-
-	return epoll_ctl(supervisor->epoll_fd, EPOLL_CTL_ADD, fd, &event);
-}
-
 static int supervisor_init(struct supervisor *supervisor, int control_fd, struct failure *err)
 {
 	sigset_t signals;
@@ -518,9 +546,9 @@ static int supervisor_init(struct supervisor *supervisor, int control_fd, struct
 	if (!supervisor->sockets)
 		return -err->code;
 	if (supervisor->signal_fd < 0 || supervisor->epoll_fd < 0 ||
-	    supervisor_watch(supervisor, supervisor->signal_fd, EVENT_SIGNAL) ||
-	    supervisor_watch(supervisor, control_fd, EVENT_CONTROL) ||
-	    supervisor_watch(supervisor, socket_listeners_epoll_fd(supervisor->sockets),
+	    supervisor_watch(supervisor, supervisor->signal_fd, EPOLLIN, EVENT_SIGNAL) ||
+	    supervisor_watch(supervisor, control_fd, EPOLLIN, EVENT_CONTROL) ||
+	    supervisor_watch(supervisor, socket_listeners_epoll_fd(supervisor->sockets), EPOLLIN,
 			     EVENT_SOCKETS))
 		return failure_set(err, errno, "set up the event loop");
 	return 0;

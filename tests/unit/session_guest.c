@@ -18,6 +18,13 @@
 #define MAX_ROUNDS 100000
 #define CREDIT_STEP (GUEST_BUF_ALLOC / 4)
 
+static void on_oom(void *context)
+{
+	struct session_guest *box = context;
+
+	box->nr_ooms++;
+}
+
 static void on_created(void *context)
 {
 	struct session_guest *box = context;
@@ -77,6 +84,7 @@ void session_guest_init(struct session_guest *box, const int stream_fds[PROTOCOL
 			       stream_fds[PROTOCOL_STDERR] },
 		.terminal_fd = stream_fds[PROTOCOL_TERMINAL],
 		.on_created = on_created,
+		.on_oom = on_oom,
 		.pause = on_pause,
 		.resume = on_resume,
 		.context = box,

@@ -36,6 +36,7 @@ struct session_guest {
 	int control_fd;
 	int sockets_fd;		 /* the container process's end of backend/socket_channel.h */
 	unsigned int nr_created; /* calls of on_created */
+	unsigned int nr_ooms;	 /* of on_oom */
 	bool is_paused;		 /* as the session wants it; the guest plays on all the same */
 };
 

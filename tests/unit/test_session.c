@@ -102,22 +102,26 @@ static void test_frames_in_states(void)
 {
 	static const uint32_t wanted[] = {
 		[SESSION_BOOTING] = 1u << PROTOCOL_HELLO | 1u << PROTOCOL_ERROR,
-		[SESSION_CREATING] = 1u << PROTOCOL_CREATED | 1u << PROTOCOL_ERROR,
-		[SESSION_CREATED] = 1u << PROTOCOL_EXITED | 1u << PROTOCOL_ERROR,
-		[SESSION_STARTING] =
-			1u << PROTOCOL_STARTED | 1u << PROTOCOL_EXITED | 1u << PROTOCOL_ERROR,
-		[SESSION_RUNNING] = 1u << PROTOCOL_EXITED | 1u << PROTOCOL_ERROR,
+		[SESSION_CREATING] =
+			1u << PROTOCOL_CREATED | 1u << PROTOCOL_ERROR | 1u << PROTOCOL_OOM,
+		[SESSION_CREATED] =
+			1u << PROTOCOL_EXITED | 1u << PROTOCOL_ERROR | 1u << PROTOCOL_OOM,
+		[SESSION_STARTING] = 1u << PROTOCOL_STARTED | 1u << PROTOCOL_EXITED |
+				     1u << PROTOCOL_ERROR | 1u << PROTOCOL_OOM,
+		[SESSION_RUNNING] =
+			1u << PROTOCOL_EXITED | 1u << PROTOCOL_ERROR | 1u << PROTOCOL_OOM,
 	};
 	static const char refusal[] = "guest-init sent a message that does not belong here";
 
 	for (unsigned int state = SESSION_BOOTING; state <= SESSION_RUNNING; state++)
-		for (uint32_t type = 0; type <= PROTOCOL_EXITED + 1; type++) {
+		for (uint32_t type = 0; type <= PROTOCOL_OOM + 1; type++) {
 			set_up();
 			session_guest_reach(&box, (enum session_state)state);
 			is_int(box.session.state, state);
 			session_guest_frame(&box, type, PROTOCOL_VERSION, false, "text");
 			if (wanted[state] & 1u << type) {
 				is_int(box.session.has_failed, type == PROTOCOL_ERROR);
+				is_int(box.nr_ooms, type == PROTOCOL_OOM);
 			} else {
 				ok(box.session.has_failed && is_stopped());
 				is_str(box.session.failure.text, refusal);

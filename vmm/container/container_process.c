@@ -52,8 +52,9 @@ struct shim {
 	const struct launch_request *request;
 	int sync_fd; /* -1 once the container stands alone */
 	pid_t monitor;
-	int oom_event_fd;  /* written by the monitor */
-	int oom_report_fd; /* -1: there is nothing to report with, or it is done */
+	int oom_event_fd;   /* written by the monitor */
+	int oom_report_fd;  /* -1: there is nothing to report with, or it is done */
+	pid_t oom_reporter; /* our child that does it; 0: none */
 	struct fs_channel channel;
 	struct file_server *server;
 	pthread_t thread;
@@ -271,12 +272,25 @@ static void on_oom(struct shim *shim)
 	if (eventfd_read(shim->oom_event_fd, &count) < 0 || shim->oom_report_fd < 0)
 		return;
 	/* Once: the monitor may say it as often as the guest likes. */
-	(void)oom_report_start(shim->oom_report_fd);
+	shim->oom_reporter = oom_report_start(shim->oom_report_fd);
 	fd_close(&shim->oom_report_fd);
 	fd_close(&shim->oom_event_fd);
 }
 
-static void on_signal(const struct shim *shim, int signal_fd)
+/* The end of the container, which its last report must not miss. */
+static _Noreturn void end(struct shim *shim, int status)
+{
+	on_oom(shim);
+	while (shim->oom_reporter > 0 && waitpid(shim->oom_reporter, NULL, 0) < 0 && errno == EINTR)
+		continue;
+	/*
+	 * As PID 1 of its namespace this process cannot die of a signal it sends itself; engines
+	 * read 128 + N the same way.
+	 */
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_SIGNAL_BASE + WTERMSIG(status));
+}
+
+static void on_signal(struct shim *shim, int signal_fd)
 {
 	struct signalfd_siginfo info;
 	int status;
@@ -288,15 +302,12 @@ static void on_signal(const struct shim *shim, int signal_fd)
 		(void)kill(shim->monitor, (int)info.ssi_signo);
 		return;
 	}
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0 && pid != shim->monitor)
-		continue; /* of an OOM report */
-	if (pid != shim->monitor)
-		return;
-	/*
-	 * As PID 1 of its namespace this process cannot die of a signal it sends itself; engines
-	 * read 128 + N the same way.
-	 */
-	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_SIGNAL_BASE + WTERMSIG(status));
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == shim->oom_reporter)
+			shim->oom_reporter = 0;
+		if (pid == shim->monitor)
+			end(shim, status);
+	}
 }
 
 static _Noreturn void wait_for_end(struct shim *shim, int signal_fd)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 
 struct monitor {
 	int sync_fd; /* -1 once the container is created */
+	int oom_event_fd;
 	struct event_loop loop;
 	struct machine machine;
 	struct session session;
@@ -55,6 +57,14 @@ static void on_machine_paused(void *context)
 	struct monitor *monitor = context;
 
 	session_guest_paused(&monitor->session);
+}
+
+static void on_oom(void *context)
+{
+	const struct monitor *monitor = context;
+
+	/* Full, it has been written to often enough. */
+	(void)eventfd_write(monitor->oom_event_fd, 1);
 }
 
 static void on_machine_end(void *context, const char *text)
@@ -124,6 +134,7 @@ static int build(struct monitor *monitor, const struct launch_request *request,
 		.control_fd = request->control_fd,
 		.socket_fd = socket_fd,
 		.on_created = on_created,
+		.on_oom = on_oom,
 		.pause = on_pause,
 		.resume = on_resume,
 		.context = monitor,
@@ -173,6 +184,7 @@ void monitor_run(const struct launch_request *request, struct fs_channel *channe
 	if (!monitor)
 		_exit(EXIT_FAILED);
 	monitor->sync_fd = sync_fd;
+	monitor->oom_event_fd = request->oom_event_fd;
 	/* A window-size signal goes to the session that the terminal controls. */
 	if (request->terminal_fd >= 0) {
 		(void)setsid();

@@ -154,6 +154,8 @@ static bool is_expected(const struct session *session, uint32_t type)
 		return session->state != SESSION_EXITED;
 	case PROTOCOL_EXITED:
 		return session->state >= SESSION_CREATED && session->state != SESSION_EXITED;
+	case PROTOCOL_OOM:
+		return session->state >= SESSION_CREATING && session->state != SESSION_EXITED;
 	default:
 		return false;
 	}
@@ -197,6 +199,9 @@ static void on_frame(void *context, const struct protocol_frame *frame)
 		break;
 	case PROTOCOL_EXITED:
 		on_exited(session, frame);
+		break;
+	case PROTOCOL_OOM:
+		session->config.on_oom(session->config.context);
 		break;
 	}
 }
