@@ -84,7 +84,7 @@ oom_kills_are()
 	# An OOM kill in the guest is shown, to whom it concerns. The container lives on.
 	if [ -e "$directory/memory.events" ]; then
 		oom_kills_are "$directory" 0
-		run -137 bulkhead exec box dd if=/dev/zero of=/dev/null bs=500M count=1 < /dev/null
+		run -137 bulkhead exec box dd if=/dev/zero of=/dev/null bs=70M count=1 < /dev/null
 		wait_until 20 oom_kills_are "$directory" 1
 		is_status box running
 		members_are "$directory" "$pid" "$(monitor_of box)"
