@@ -64,6 +64,7 @@ IDLE='sleep 1000 & while :; do wait; done'
 	[[ $pid =~ ^[1-9][0-9]*$ ]]
 	[ "$(stat -c %s "$tmp/pid")" -eq ${#pid} ] # no newline
 	is_container_of life "$pid"
+	[ "$(nsenter --target "$pid" --uts hostname)" = bulkhead ] # as others of its pod take it
 	has_state life created "$pid"
 	jq -e --arg bundle "$tmp/life" --arg rootfs "$ROOTFS" '
 		(.ociVersion | test("^1\\.[0-9]+\\.[0-9]+$")) and

@@ -64,7 +64,8 @@ touch /volume/x 2>&1 | reason volume
 echo "interfaces: $(ls /sys/class/net)"
 mkdir /dir/new 2>&1 | reason seccomp
 cd /sys/fs/cgroup
-echo "limits: $(cat memory.max memory.swap.max cpu.max pids.max 2>&1 | xargs)"
+echo "limits: $(cat memory.max cpu.max pids.max 2>&1 | paste -sd " ")"
+echo "swap: $(cat memory.swap.max 2> /dev/null || echo none)"
 (for i in $(seq 20); do sleep 1 & done) 2>&1 | reason pids
 exit 0'
 
@@ -400,6 +401,6 @@ check_remove()
 	say containers "$out"
 	say_yes no_processes wait_until 30 no_container_processes
 	say cgroups "$(find /sys/fs/cgroup -type d | grep -E '[0-9a-f]{64}')"
-	say mounts "$(grep -E "/overlay(2)?/[^ ]*/merged" /proc/self/mountinfo)"
+	say mounts "$(grep -F " $WORK/" /proc/self/mountinfo | grep -F /merged)"
 	say_yes no_state no_state
 }

@@ -69,7 +69,7 @@ touch /fixed/x 2>&1 | reason write_to_it
 echo "read_only_volume: $(cat /fixed/in)"
 mkdir /dir/new 2>&1 | reason seccomp
 cd /sys/fs/cgroup
-echo "limits: $(cat memory.max cpu.max 2>&1 | xargs)"'
+echo "limits: $(cat memory.max cpu.max 2>&1 | paste -sd " ")"'
 
 check_flags()
 {

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -67,12 +68,28 @@ static _Noreturn void fail(const struct shim *shim, const struct error *err)
 	_exit(EXIT_FAILED);
 }
 
+/* The guest has these names of its own; here they are for hooks and for others of a pod. */
+static int set_names(const struct container_config *config, struct error *err)
+{
+	const char *host = config->hostname, *domain = config->domainname;
+
+	if (host && sethostname(host, strlen(host)) < 0)
+		return error_set(err, errno, "hostname: set '%s'", host);
+	if (domain && setdomainname(domain, strlen(domain)) < 0)
+		return error_set(err, errno, "domainname: set '%s'", domain);
+	return 0;
+}
+
 static int enter_namespaces(const struct container_config *config, struct error *err)
 {
 	AUTO_CLOSE int netns = -1;
+	int r;
 
 	if (unshare(CLONE_NEWIPC | CLONE_NEWUTS) < 0)
 		return error_set(err, errno, "create namespaces");
+	r = set_names(config, err);
+	if (r < 0)
+		return r;
 	if (!config->netns_path) {
 		if (unshare(CLONE_NEWNET) < 0)
 			return error_set(err, errno, "create a network namespace");
