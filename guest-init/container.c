@@ -76,7 +76,7 @@ static int container_build(struct container_state *state, const struct container
 {
 	const struct container_plan *plan = start->plan;
 	const struct plan_process *process = start->process;
-	struct container_mounts mounts;
+	struct container_mounts mounts = { .tree_fd = -1, .root_fd = -1 };
 	int r = container_confine_cgroup(err);
 
 	if (!r)

@@ -267,10 +267,10 @@ static int remove_directory(const struct host_cgroup_dir *dir, unsigned int time
 {
 	const struct timespec pause = { .tv_nsec = REMOVE_POLL_MS * 1000000L };
 	unsigned int waited = 0;
-	int r;
 
 	for (;;) {
 		uint64_t inode = cgroup_tree_inode(dir->path);
+		int r;
 
 		if (!inode || (dir->inode && inode != dir->inode))
 			return 0;

@@ -68,7 +68,7 @@ static const char *limit_text(const struct host_cgroup_dir *dir, int64_t value,
 static int set_memory_v1(const struct host_cgroup_dir *dir, const struct host_limits *limits,
 			 struct error *err)
 {
-	char memory[VALUE_SIZE], swap[VALUE_SIZE];
+	char memory[VALUE_SIZE];
 	bool has_memory = limits->memory != 0;
 	bool has_swap = limits->memory_swap != 0;
 	int r = 0;
@@ -79,6 +79,8 @@ static int set_memory_v1(const struct host_cgroup_dir *dir, const struct host_li
 			      limit_text(dir, limits->memory, memory)) == 0)
 		has_memory = false;
 	if (has_swap) {
+		char swap[VALUE_SIZE];
+
 		r = cgroup_file_write(dir->path, "memory.memsw.limit_in_bytes", "%s",
 				      limit_text(dir, limits->memory_swap, swap));
 		/* A host that does not account for swap. */
@@ -119,16 +121,18 @@ static int set_memory(const struct host_cgroup *cgroup, const struct host_limits
 		      struct error *err)
 {
 	const struct host_cgroup_dir *dir = host_cgroup_find(cgroup, CGROUP_MEMORY);
-	char text[VALUE_SIZE];
 	int r;
 
 	if (!dir)
 		return 0;
 	r = dir->is_unified ? set_memory_v2(dir, limits, err) : set_memory_v1(dir, limits, err);
-	if (!r && limits->memory_reservation)
+	if (!r && limits->memory_reservation) {
+		char text[VALUE_SIZE];
+
 		r = set(dir, dir->is_unified ? "memory.low" : "memory.soft_limit_in_bytes",
 			limit_text(dir, limits->memory_reservation, text),
 			FIELD("memory.reservation"), err);
+	}
 	return r;
 }
 
@@ -203,7 +207,6 @@ static int set_cpu(const struct host_cgroup *cgroup, const struct host_limits *l
 		   struct error *err)
 {
 	const struct host_cgroup_dir *dir = host_cgroup_find(cgroup, CGROUP_CPU);
-	char text[VALUE_SIZE];
 	int r = 0;
 
 	if (!dir)
@@ -217,6 +220,8 @@ static int set_cpu(const struct host_cgroup *cgroup, const struct host_limits *l
 		r = dir->is_unified ? set_quota_v2(dir, limits, err)
 				    : set_quota_v1(dir, limits, err);
 	if (!r && limits->has_cpu_burst) {
+		char text[VALUE_SIZE];
+
 		(void)snprintf(text, sizeof(text), "%" PRId64, limits->cpu_burst);
 		r = set_or_leave(dir, dir->is_unified ? "cpu.max.burst" : "cpu.cfs_burst_us", text,
 				 FIELD("cpu.burst"), err);

@@ -241,7 +241,7 @@ int control_call(int state_fd, enum control_verb verb, uint32_t value, int timeo
 		 struct error *err)
 {
 	AUTO_CLOSE int fd = control_connect(state_fd, timeout_ms, err);
-	struct control_reply reply;
+	struct control_reply reply = { 0 };
 	int r;
 
 	if (fd < 0)
