@@ -117,8 +117,10 @@ int process_streams_start(struct process_streams *streams, int terminal_fd, int 
 		const struct stream_pump *pump = &streams->pumps[i];
 
 		if (stream_pump_is_running(pump) &&
-		    (streams_watch(epoll_fd, pump->from_fd, EPOLLIN, event_base + 2 * i) ||
-		     streams_watch(epoll_fd, pump->to_fd, EPOLLOUT, event_base + 2 * i + 1)))
+		    (streams_watch(epoll_fd, pump->from_fd, EPOLLIN,
+				   event_base + UINT64_C(2) * i) ||
+		     streams_watch(epoll_fd, pump->to_fd, EPOLLOUT,
+				   event_base + UINT64_C(2) * i + 1)))
 			return failure_set(err, errno, "watch the standard streams");
 	}
 	return 0;

@@ -234,7 +234,7 @@ static int exec(const struct container_state *state, const struct arguments *arg
 					.stdio_fds = { 0, 1, 2 },
 					.terminal_fd = -1 };
 	struct console_pty pty = { -1, -1 };
-	struct container_process process;
+	struct container_process process = { 0 };
 	AUTO_CLOSE int signal_fd = -1;
 	AUTO_FREE char *text = NULL;
 	struct exec_proxy proxy;

@@ -42,7 +42,7 @@ static bool has(const struct pids *pids, long pid)
 static int collect(const struct container_state *state, struct pids *ret, struct error *err)
 {
 	AUTO_CLOSE int fd = -1;
-	struct control_reply reply;
+	struct control_reply reply = { 0 };
 	char *end;
 	int r;
 

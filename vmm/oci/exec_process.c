@@ -146,6 +146,7 @@ int exec_process_make(int state_fd, const struct exec_options *options,
 		r = container_config_parse(text, size, "/", &config, err);
 	if (r < 0)
 		return r;
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): error_set() never returns 0 */
 	*ret = config->process;
 	config->process = (struct container_process){ 0 };
 	container_config_free(config);

@@ -174,15 +174,15 @@ static int start(struct session *session, struct control_client *client,
 	struct session_process *process = find_free(session);
 	AUTO_FREE char *text = NULL;
 	int stream_fds[PROTOCOL_NR_STREAMS];
-	int r = take_streams(client, stream_fds, err);
+	int r;
 
+	if (!process)
+		return error_set(err, EAGAIN, "run more than %u processes at a time",
+				 PROTOCOL_PROCESSES_MAX - 1);
+	r = take_streams(client, stream_fds, err);
 	if (r < 0)
 		return r;
-	if (!process)
-		r = error_set(err, EAGAIN, "run more than %u processes at a time",
-			      PROTOCOL_PROCESSES_MAX - 1);
-	else
-		r = load_process(client->fds[0], &text, err);
+	r = load_process(client->fds[0], &text, err);
 	if (r < 0) {
 		for (unsigned int i = 0; i < PROTOCOL_NR_STREAMS; i++)
 			fd_close(&stream_fds[i]);
@@ -205,7 +205,7 @@ static int start(struct session *session, struct control_client *client,
 void session_process_exec(struct session *session, struct control_client *client,
 			  const struct control_request *request)
 {
-	struct session_process *process;
+	struct session_process *process = NULL;
 	struct error err;
 
 	if (session->state < SESSION_CREATED || session->state == SESSION_EXITED) {
@@ -216,6 +216,7 @@ void session_process_exec(struct session *session, struct control_client *client
 		control_reply(client, err.code, err.text);
 		return;
 	}
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): error_set() never returns 0 */
 	process->client = client;
 	process->host_pid = (pid_t)request->value;
 	client->owner = process;
