@@ -77,6 +77,7 @@ check_flags()
 		--cap-add CAP_SYS_TIME --seccomp --seccomp-profile "$WORK/seccomp.json" --read-only \
 		--mount "type=bind,src=$WORK/dir,dst=/dir,options=rbind:rw" \
 		--mount "type=bind,src=$WORK/dir,dst=/fixed,options=rbind:ro" \
+		--mount type=cgroup,src=cgroup,dst=/sys/fs/cgroup,options=ro \
 		--memory-limit 134217728 --cpus 0.5 "$IMAGE" flags sh -c "$SELF"
 	say code "$code"
 	as_said "$out"
