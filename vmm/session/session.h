@@ -41,7 +41,7 @@ struct session_config {
 	int socket_fd;		/* backend/socket_channel.h, or -1; taken */
 	/* Tell the launcher that the container is created. */
 	void (*on_created)(void *context);
-	/* The guest says that its OOM killer ended a process of the container: any number of times. */
+	/* The guest says that its OOM killer ended a process: any number of times. */
 	void (*on_oom)(void *context);
 	/* Stop the guest, which ends in session_guest_paused(), and let it go on. */
 	void (*pause)(void *context);
