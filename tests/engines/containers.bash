@@ -5,6 +5,7 @@
 # The checks for podman and Docker, which have one command line. The engine's file defines
 #   engine ARG...          its command line program
 #   container_run ARG...   its `run`, with the runtime
+#   OOM_FIELDS             what to inspect of a container that ran out of memory
 # The checks of MAIN share one container, which the first of them starts.
 
 # shellcheck disable=SC2034 # for podman and Docker
@@ -130,7 +131,7 @@ check_oom()
 		sh -c 'echo begun; exec tail /dev/zero'
 	say out "$out"
 	say code "$code"
-	say state "$(fields greedy .State.ExitCode .State.OOMKilled)"
+	say state "$(fields greedy "${OOM_FIELDS[@]}")"
 	engine rm -f greedy > /dev/null
 }
 

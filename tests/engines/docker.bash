@@ -12,6 +12,7 @@
 CHECKS=(info "${FLAGS[@]}" "${MAIN[@]}" default)
 ENGINE=(docker -H "unix://$WORK/docker.sock")
 CONTAINER_RUN=("${ENGINE[@]}" run --network none --runtime "$RUNTIME")
+OOM_FIELDS=(.State.ExitCode .State.OOMKilled)
 HEALTH=(--health-cmd 'echo fine; test ! -e /sick' --health-interval 5s --health-retries 1)
 
 engine()

@@ -4,6 +4,7 @@
 #include <pty.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "tests/unit/session_guest.h"
@@ -38,15 +39,20 @@ static void test_own_signals(void)
 static void test_window_size(void)
 {
 	const struct winsize size = { .ws_row = 33, .ws_col = 111 };
+	const struct winsize other = { .ws_row = 44, .ws_col = 99 };
 	int stream_fds[PROTOCOL_NR_STREAMS] = { -1, -1, -1, -1 };
 	int master;
 
 	ok(openpty(&master, &stream_fds[PROTOCOL_TERMINAL], NULL, NULL, &size) == 0);
 	session_guest_init(&box, stream_fds, "{}");
 	session_guest_reach(&box, SESSION_RUNNING);
+	/* Whoever set the size before is not waited for. */
+	check_message(1, "{\"type\":\"resize\",\"process\":0,\"rows\":33,\"columns\":111}");
+	check_message(2, "{\"type\":\"start\"}");
+	ok(ioctl(master, TIOCSWINSZ, &other) == 0);
 	(void)pthread_kill(pthread_self(), SIGWINCH);
 	session_guest_run(&box);
-	check_message(2, "{\"type\":\"resize\",\"process\":0,\"rows\":33,\"columns\":111}");
+	check_message(3, "{\"type\":\"resize\",\"process\":0,\"rows\":44,\"columns\":99}");
 	session_guest_fini(&box);
 	(void)close(master);
 }

@@ -67,19 +67,26 @@ static int ask(const struct exec_request *request, int connection_fd, struct err
 	return -reply.code;
 }
 
+static void send_window_size(const struct proxy *proxy, struct error *ignored)
+{
+	struct winsize size;
+
+	if (ioctl(proxy->terminal_fd, TIOCGWINSZ, &size) == 0 && size.ws_row && size.ws_col)
+		(void)control_send(proxy->connection_fd, CONTROL_RESIZE,
+				   (uint32_t)size.ws_row << 16 | size.ws_col, NULL, 0, ignored);
+}
+
 static void on_signal(const struct proxy *proxy, struct error *ignored)
 {
 	struct signalfd_siginfo info;
-	struct winsize size;
 
 	if (read(proxy->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
-	if (info.ssi_signo != SIGWINCH || proxy->terminal_fd < 0)
+	if (info.ssi_signo == SIGWINCH && proxy->terminal_fd >= 0)
+		send_window_size(proxy, ignored);
+	else
 		(void)control_send(proxy->connection_fd, CONTROL_SIGNAL, info.ssi_signo, NULL, 0,
 				   ignored);
-	else if (ioctl(proxy->terminal_fd, TIOCGWINSZ, &size) == 0)
-		(void)control_send(proxy->connection_fd, CONTROL_RESIZE,
-				   (uint32_t)size.ws_row << 16 | size.ws_col, NULL, 0, ignored);
 }
 
 /* The parent has written down our pid, or is gone before it did. */
@@ -165,6 +172,9 @@ static _Noreturn void run(const struct exec_request *request, int sync_fd)
 		launch_message_send(sync_fd, LAUNCH_FAILED, &err);
 		_exit(EXIT_NOT_STARTED);
 	}
+	/* An engine may have resized the terminal before it was ours, when nobody was told. */
+	if (proxy.terminal_fd >= 0)
+		send_window_size(&proxy, &err);
 	launch_message_send(sync_fd, LAUNCH_CREATED, NULL);
 	/* The engine waits for the end of its pipes: what the monitor has is all there is. */
 	close_descriptors_except(

@@ -265,11 +265,13 @@ const struct vsock_service session_vsock_service = {
 
 /* --- signals of this process ---------------------------------------------------------------- */
 
-static void send_window_size(struct session *session)
+void session_send_window_size(struct session *session)
 {
 	struct winsize size;
 
-	if (ioctl(first_relays(session)[PROTOCOL_TERMINAL].host.fd, TIOCGWINSZ, &size) < 0)
+	if (session->config.terminal_fd < 0 ||
+	    ioctl(first_relays(session)[PROTOCOL_TERMINAL].host.fd, TIOCGWINSZ, &size) < 0 ||
+	    !size.ws_row || !size.ws_col)
 		return;
 	(void)guest_channel_send(&session->channel,
 				 "{\"type\":\"resize\",\"process\":0,\"rows\":%u,\"columns\":%u}",
@@ -287,7 +289,7 @@ static void on_signal(void *context, uint32_t events)
 		return;
 	vsock_lock(session->vsock);
 	if (info.ssi_signo == SIGWINCH && session->config.terminal_fd >= 0)
-		send_window_size(session);
+		session_send_window_size(session);
 	else if (session->state >= SESSION_CREATED)
 		(void)session_send_signal(session, SESSION_FIRST_PROCESS, info.ssi_signo);
 	vsock_unlock(session->vsock);

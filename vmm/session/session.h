@@ -95,6 +95,9 @@ void session_fini(struct session *session);
 #define SESSION_ALL_PROCESSES (-1)
 int session_send_signal(struct session *session, int process, uint32_t signal_number);
 
+/* Tell the first process of its terminal's size, if it has a terminal, and that a size. */
+void session_send_window_size(struct session *session);
+
 /* Answer who waits for the guest to stand still, if anybody does. */
 void session_answer_pause(struct session *session, int code, const char *text);
 

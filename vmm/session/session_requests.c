@@ -17,6 +17,8 @@ static void start(struct session *session, struct control_client *client)
 		control_reply(client, EALREADY, "cannot start an already running container");
 		return;
 	}
+	/* An engine may have resized the terminal before it was ours, when nobody was told. */
+	session_send_window_size(session);
 	if (guest_channel_send(&session->channel, "{\"type\":\"start\"}") < 0) {
 		control_reply(client, EBUSY, "the guest does not take messages");
 		return;
