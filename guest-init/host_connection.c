@@ -11,24 +11,6 @@
 
 #define CONNECT_TIMEOUT_S 120
 
-int host_connection_open(uint32_t port, struct failure *err)
-{
-	const struct sockaddr_vm address = {
-		.svm_family = AF_VSOCK,
-		.svm_cid = VMADDR_CID_HOST,
-		.svm_port = port,
-	};
-	/* The default of 2 s is short for a host where many VMs start at once. */
-	const struct timeval timeout = { .tv_sec = CONNECT_TIMEOUT_S };
-	AUTO_CLOSE int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 ||
-	    setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &timeout, sizeof(timeout)) ||
-	    connect(fd, (const struct sockaddr *)&address, sizeof(address)))
-		return failure_set(err, errno, "connect to port %u of the host", port);
-	return fd_take(&fd);
-}
-
 /* Bind @fd to a source port that nobody uses. They are taken in turn, so that one rests a while. */
 static int connection_bind_source(int fd)
 {
@@ -45,6 +27,26 @@ static int connection_bind_source(int fd)
 			return -errno;
 	}
 	return -EADDRINUSE;
+}
+
+int host_connection_open(uint32_t port, struct failure *err)
+{
+	const struct sockaddr_vm address = {
+		.svm_family = AF_VSOCK,
+		.svm_cid = VMADDR_CID_HOST,
+		.svm_port = port,
+	};
+	/* The default of 2 s is short for a host where many VMs start at once. */
+	const struct timeval timeout = { .tv_sec = CONNECT_TIMEOUT_S };
+	AUTO_CLOSE int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int r = fd < 0 ? -errno : connection_bind_source(fd);
+
+	if (r)
+		return failure_set(err, -r, "prepare a connection to the host");
+	if (setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &timeout, sizeof(timeout)) ||
+	    connect(fd, (const struct sockaddr *)&address, sizeof(address)))
+		return failure_set(err, errno, "connect to port %u of the host", port);
+	return fd_take(&fd);
 }
 
 int host_connection_begin(uint32_t port)

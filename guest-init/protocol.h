@@ -2,8 +2,10 @@
 /*
  * protocol.h - what the monitor and guest-init say to each other over vsock
  *
- * guest-init connects to the host (CID 2) on PROTOCOL_PORT_CONTROL and sends a HELLO frame. From
- * then on:
+ * guest-init connects to the host (CID 2) on PROTOCOL_PORT_CONTROL and sends a HELLO frame. Its
+ * connections, this one and those below, come from source ports below PROTOCOL_SOURCE_PORTS, which
+ * take a privilege (CAP_NET_BIND_SERVICE): others are refused, since every process of the guest can
+ * make some. From then on:
  *
  *   host -> guest   a 32-bit little-endian length, then that many bytes of JSON: the trusted
  *                   direction. One object with a member "type":
@@ -34,10 +36,10 @@
  *      file server answers with the node of the host's socket, so that the new socket is found by
  *      whoever connects to that node, under all of its names and with its owner and mode;
  *   2. listens, and looks the name up again, in vain: the file server then lets the process go on;
- *   3. for each connection makes one to port PROTOCOL_PORT_SOCKETS + N of the host, from a source
- *      port below PROTOCOL_SOURCE_PORTS, and passes on bytes and the end of either direction.
- * The numbers are random, and no process but guest-init is told of them; together with the source
- * port, which takes a privilege, they keep others from going around the permissions of the socket.
+ *   3. for each connection makes one to port PROTOCOL_PORT_SOCKETS + N of the host, and passes on
+ *      bytes and the end of either direction.
+ * The numbers are random, and no process but guest-init is told of them: so nobody goes around the
+ * permissions of the socket.
  *
  * When process 0 has ended, guest-init ends every process it left behind, drains the streams to
  * their end, detaches the shared tree (nothing in it waits to be written) and then sends EXITED;

@@ -136,7 +136,7 @@ capabilities_of_first()
 	[ "$output" = '[]' ]
 }
 
-@test "before the start, with a stopped first process, with a full root; what it leaves behind" {
+@test "before the start, with a stopped first process, in a full file system; what it leaves behind" {
 	local status=0
 
 	bundle box '.mounts += [{"destination": "/full", "type": "tmpfs", "source": "tmpfs",

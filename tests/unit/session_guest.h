@@ -17,7 +17,7 @@
 /* Sockets are numbered as the streams of the protocol, the control connection follows. */
 #define SESSION_GUEST_CONTROL PROTOCOL_NR_STREAMS
 #define SESSION_GUEST_NR_SOCKETS (PROTOCOL_NR_STREAMS + 1)
-#define SESSION_GUEST_FIRST_PORT 200u /* low ones, as sockets of the host demand */
+#define SESSION_GUEST_FIRST_PORT 200u /* a low one, as the host demands */
 
 struct session_guest_socket {
 	struct guest_socket socket;

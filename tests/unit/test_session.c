@@ -255,18 +255,38 @@ static void test_connections(void)
 	/* Each is made once: a second one, from another port, is refused. */
 	for (unsigned int i = 0; i < 2; i++) {
 		struct guest_socket second = vsock_guest_connect(
-			&box.guest, 5000 + i,
+			&box.guest, 500 + i,
 			i ? PROTOCOL_PORT_CONTROL : protocol_stream_port(0, PROTOCOL_STDOUT));
 
 		is_int(second.nr_packets[VSOCK_OP_RESPONSE], 0);
 		is_int(second.nr_packets[VSOCK_OP_RST], 1);
 	}
 	/* Nor are there streams of another process, or other ports. */
-	is_int(vsock_guest_connect(&box.guest, 5002, protocol_stream_port(1, PROTOCOL_STDIN))
+	is_int(vsock_guest_connect(&box.guest, 502, protocol_stream_port(1, PROTOCOL_STDIN))
 		       .nr_packets[VSOCK_OP_RST],
 	       1);
-	is_int(vsock_guest_connect(&box.guest, 5003, 22).nr_packets[VSOCK_OP_RST], 1);
+	is_int(vsock_guest_connect(&box.guest, 503, 22).nr_packets[VSOCK_OP_RST], 1);
 	ok(!box.session.has_failed);
+	tear_down();
+}
+
+/* From a source port that any process of the guest may use nothing can be reached. */
+static void test_unprivileged_guest(void)
+{
+	static const uint32_t ports[] = { PROTOCOL_PORT_CONTROL, PROTOCOL_PORT_SOCKETS + 1,
+					  PROTOCOL_PORT_STREAMS + PROTOCOL_STDOUT };
+
+	set_up();
+	for (unsigned int i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
+		struct guest_socket socket =
+			vsock_guest_connect(&box.guest, PROTOCOL_SOURCE_PORTS + i, ports[i]);
+
+		is_int(socket.nr_packets[VSOCK_OP_RESPONSE], 0);
+		is_int(socket.nr_packets[VSOCK_OP_RST], 1);
+	}
+	/* What was wanted is still there for guest-init. */
+	ok(session_guest_connect(&box, SESSION_GUEST_CONTROL));
+	ok(session_guest_connect(&box, PROTOCOL_STDOUT));
 	tear_down();
 }
 
@@ -306,6 +326,7 @@ int main(void)
 	test_guest_goes_away();
 	test_guest_ends_after_its_word();
 	test_connections();
+	test_unprivileged_guest();
 	test_output_is_drained(false);
 	test_output_is_drained(true);
 	return tap_done();

@@ -12,7 +12,7 @@
 #include "tests/unit/tap.h"
 #include "vmm/session/session.h"
 
-#define FIRST_PORT 7000u
+#define FIRST_PORT 700u
 
 static const int no_streams[PROTOCOL_NR_STREAMS] = { -1, -1, -1, -1 };
 static struct session_guest box;

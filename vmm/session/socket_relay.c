@@ -65,9 +65,6 @@ bool socket_relays_connect(struct socket_relays *sockets, struct vsock_connectio
 	struct socket_message question = { .type = SOCKET_CONNECT, .socket = socket };
 	struct socket_relay *entry = NULL;
 
-	/* Only a privileged process of the guest has such a port. */
-	if (vsock_guest_port(connection) >= PROTOCOL_SOURCE_PORTS)
-		return false;
 	for (uint32_t i = 0; i < PROTOCOL_SOCKET_CONNECTIONS_MAX && !entry; i++) {
 		question.request = i;
 		if (is_free(&sockets->relays[i]))
