@@ -31,9 +31,11 @@ void container_cgroup_limits(const struct container_config *config, struct host_
 	ret->memory =
 		(int64_t)(config->memory_bytes + host_limits_memory_overhead(config->memory_bytes));
 	ret->memory_swap = resources->memory_swap;
-	/* As much swap as the container may have. */
-	if (resources->memory_swap > 0)
-		ret->memory_swap = ret->memory + (resources->memory_swap - resources->memory_limit);
+	/* As much swap as the container may have; what no number can say is no limit. */
+	if (resources->memory_swap > 0 &&
+	    __builtin_add_overflow(ret->memory, resources->memory_swap - resources->memory_limit,
+				   &ret->memory_swap))
+		ret->memory_swap = -1;
 }
 
 int container_cgroup_plan(const struct global_options *globals, const char *id,

@@ -18,6 +18,7 @@
 #include "vmm/kvm/kvm_host.h"
 #include "vmm/oci/container_config.h"
 #include "vmm/oci/guest_plan.h"
+#include "vmm/oci/state_root.h"
 #include "vmm/session/control_socket.h"
 
 /* The container process in its own pid namespace, which hooks in there see. */
@@ -120,8 +121,11 @@ static void limit_vcpus(const struct preparation *preparation)
 static int prepare(struct preparation *preparation, const struct global_options *globals,
 		   const struct creation_options *options, struct error *err)
 {
-	int r = load_config(preparation, options->bundle, err);
+	/* First, since more than the state directory is named after it. */
+	int r = container_id_check(options->id, err);
 
+	if (!r)
+		r = load_config(preparation, options->bundle, err);
 	if (!r)
 		r = check_terminal(preparation->config, options, err);
 	if (!r)

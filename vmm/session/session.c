@@ -218,7 +218,7 @@ static bool on_connect(void *context, struct vsock_connection *connection, uint3
 	struct session *session = context;
 	uint32_t index = port - PROTOCOL_PORT_STREAMS;
 
-	/* Only a privileged process of the guest has such a port: guest-init is not to be imitated. */
+	/* Only a privileged process of the guest has one: guest-init is not to be imitated. */
 	if (vsock_guest_port(connection) >= PROTOCOL_SOURCE_PORTS)
 		return false;
 	if (port == PROTOCOL_PORT_CONTROL) {
