@@ -95,7 +95,7 @@ until [ "$(stty size)" = "40 100" ]; do sleep 0.2; done; echo resized; exit 5'
 # The last resize of podman may come too late.
 on_terminal()
 {
-	limited "$HERE/terminal" "$@" | grep -v 'container not running'
+	limited "$HERE/terminal" "$@" | grep -vE 'container not running|open pidfd'
 }
 
 check_terminal()
