@@ -3,6 +3,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -67,18 +68,13 @@ int control_channel_receive(struct control_channel *channel, json_t **ret_messag
 			    : failure_invalid(err, "message from the monitor: %s", json_error.text);
 }
 
-int control_channel_send(const struct control_channel *channel, enum protocol_frame_type type,
-			 uint32_t process, uint32_t code, bool is_signal, const struct failure *err)
+static int channel_send_frame(const struct control_channel *channel,
+			      const struct protocol_frame *frame)
 {
-	struct protocol_frame frame = {
-		.type = type, .process = process, .code = code, .is_signal = is_signal
-	};
 	size_t done = 0;
 
-	if (err)
-		memcpy(frame.text, err->text, sizeof(frame.text));
-	while (done < sizeof(frame)) {
-		ssize_t n = send(channel->fd, (const char *)&frame + done, sizeof(frame) - done,
+	while (done < sizeof(*frame)) {
+		ssize_t n = send(channel->fd, (const char *)frame + done, sizeof(*frame) - done,
 				 MSG_NOSIGNAL);
 
 		if (n < 0 && errno != EINTR)
@@ -87,4 +83,24 @@ int control_channel_send(const struct control_channel *channel, enum protocol_fr
 			done += (size_t)n;
 	}
 	return 0;
+}
+
+int control_channel_send(const struct control_channel *channel, enum protocol_frame_type type,
+			 uint32_t process, uint32_t code, bool is_signal, const struct failure *err)
+{
+	struct protocol_frame frame = {
+		.type = type, .process = process, .code = code, .is_signal = is_signal
+	};
+
+	if (err)
+		memcpy(frame.text, err->text, sizeof(frame.text));
+	return channel_send_frame(channel, &frame);
+}
+
+int control_channel_send_part(const struct control_channel *channel, const char *text)
+{
+	struct protocol_frame frame = { .type = PROTOCOL_PART };
+
+	(void)snprintf(frame.text, sizeof(frame.text), "%s", text);
+	return channel_send_frame(channel, &frame);
 }

@@ -34,9 +34,12 @@ int control_channel_receive(struct control_channel *channel, json_t **ret_messag
 			    struct failure *err);
 
 /*
- * Send a frame about process number @process; the text is that of @err for PROTOCOL_ERROR, and
- * empty without one.
+ * Send a frame about process number @process; the text is that of @err, and empty without
+ * one.
  */
 int control_channel_send(const struct control_channel *channel, enum protocol_frame_type type,
 			 uint32_t process, uint32_t code, bool is_signal,
 			 const struct failure *err);
+
+/* Send a part of an answer; what is longer than a frame's text is cut. */
+int control_channel_send_part(const struct control_channel *channel, const char *text);

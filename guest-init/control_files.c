@@ -22,6 +22,20 @@ int control_file_write(int dir_fd, const char *file, const char *value)
 	return (size_t)n == len ? 0 : -EIO;
 }
 
+int control_file_read(int dir_fd, const char *file, char *buffer, size_t size)
+{
+	AUTO_CLOSE int fd = openat(dir_fd, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t n = 0;
+
+	if (fd < 0)
+		return -errno;
+	while (len < size - 1 && (n = read(fd, buffer + len, size - 1 - len)) > 0)
+		len += (size_t)n;
+	buffer[len] = 0;
+	return n < 0 ? -errno : 0;
+}
+
 int control_files_write(int dir_fd, const struct resource_plan *plan, struct failure *err)
 {
 	for (size_t i = 0; i < plan->nr_controls; i++) {

@@ -15,6 +15,10 @@
  *               with the seccomp filter of "create"; answered by STARTED or ERROR of process N
  *     "signal"  {"process": N, "signal": S}; N is -1 for every process there is
  *     "resize"  {"process": N, "rows": R, "columns": C}
+ *     "update"  {"checkMemory": bool, "resources": object as below, "devices" without effect}:
+ *               change the container's control group; refused when "checkMemory" is true and more
+ *               memory is in use than the new limit. Answered by DONE
+ *     "statistics"  {}: what the container uses; answered by PARTs and DONE, see below
  *     "socket"  {"id": N}: listen in the place of a socket of the host, see below; no answer
  *     "socketGone"  {"id": N}: listen there no more
  *
@@ -40,6 +44,10 @@
  *      bytes and the end of either direction.
  * The numbers are random, and no process but guest-init is told of them: so nobody goes around the
  * permissions of the socket.
+ *
+ * A PART of statistics is text: the name of a file of the container's control group, then what is
+ * in it, words divided by white space; a file with many lines has several parts. "memory.bound" is
+ * not such a file: it is the most that the guest gives, whatever "memory.max" says.
  *
  * When process 0 has ended, guest-init ends every process it left behind, drains the streams to
  * their end, detaches the shared tree (nothing in it waits to be written) and then sends EXITED;
@@ -110,6 +118,7 @@
 #define PROTOCOL_SOCKET_CONNECTIONS_MAX 64u	 /* to all of them together */
 #define PROTOCOL_SOCKET_NAME ".bulkhead-socket-" /* its number in decimal follows */
 #define PROTOCOL_SOURCE_PORTS 1024u
+#define PROTOCOL_PARTS_MAX 64u /* of one answer */
 
 enum protocol_stream {
 	PROTOCOL_STDIN,
@@ -126,6 +135,8 @@ enum protocol_frame_type {
 	PROTOCOL_ERROR,	    /* code: errno value or 0; text: one sentence for the user */
 	PROTOCOL_EXITED,    /* code: exit code, or signal number with is_signal */
 	PROTOCOL_OOM,	    /* code: how many processes the OOM killer has ended so far */
+	PROTOCOL_PART,	    /* text: a part of an answer, DONE ends it */
+	PROTOCOL_DONE,	    /* code: 0, or errno value; text: one sentence for the user */
 };
 
 /* Guest to host. Little-endian, as both sides are. */

@@ -19,6 +19,7 @@
 #include "guest-init/process_table.h"
 #include "guest-init/pseudo_terminal.h"
 #include "guest-init/resource_plan.h"
+#include "guest-init/resource_requests.h"
 #include "guest-init/scope.h"
 #include "guest-init/shared_tree.h"
 #include "guest-init/socket_listener.h"
@@ -253,6 +254,28 @@ static int supervisor_on_resize(struct supervisor *supervisor, json_t *message, 
 	return 0;
 }
 
+static int supervisor_on_update(struct supervisor *supervisor, json_t *message, struct failure *err)
+{
+	int r;
+
+	if (supervisor->state < CREATED)
+		return failure_invalid(err, "the container is not there yet");
+	r = resource_requests_update(&supervisor->cgroup, &supervisor->channel, message);
+	return r ? failure_set(err, -r, "answer the monitor") : 0;
+}
+
+static int supervisor_on_statistics(struct supervisor *supervisor, json_t *message,
+				    struct failure *err)
+{
+	int r;
+
+	(void)message;
+	if (supervisor->state < CREATED)
+		return failure_invalid(err, "the container is not there yet");
+	r = resource_requests_statistics(&supervisor->cgroup, &supervisor->channel);
+	return r ? failure_set(err, -r, "answer the monitor") : 0;
+}
+
 static int supervisor_on_socket(struct supervisor *supervisor, json_t *message, struct failure *err)
 {
 	(void)err;
@@ -279,6 +302,8 @@ static const struct {
 	{ "exec", supervisor_on_exec },
 	{ "signal", supervisor_on_signal },
 	{ "resize", supervisor_on_resize },
+	{ "update", supervisor_on_update },
+	{ "statistics", supervisor_on_statistics },
 	{ "socket", supervisor_on_socket },
 	{ "socketGone", supervisor_on_socket_gone },
 };

@@ -23,6 +23,9 @@ static const struct {
 	  "create a container: boot its VM, prepare its process\n"
 	  "            [--bundle DIR] [--pid-file FILE] [--console-socket FILE]" },
 	{ "delete", verb_delete, "remove a container [--force]" },
+	{ "events", verb_events,
+	  "print what a container uses, and its OOM kills, as JSON\n"
+	  "            [--stats] [--interval TIME]" },
 	{ "exec", verb_exec,
 	  "run another process in a container\n"
 	  "            [--process FILE] [--tty] [--detach] [--user UID[:GID]] [--cwd DIR]\n"
@@ -40,6 +43,10 @@ static const struct {
 	{ "spec", verb_spec, "write a config.json to start from [--bundle DIR]" },
 	{ "start", verb_start, "let a created container's process go" },
 	{ "state", verb_state, "print a container's state, as JSON" },
+	{ "update", verb_update,
+	  "change a container's limits\n"
+	  "            [--resources FILE] [--memory BYTES] [--cpu-quota MICROSECONDS] "
+	  "[--pids-limit N]..." },
 };
 
 enum global_option {

@@ -210,14 +210,23 @@ check_stats()
 	say cpu "$(from '.stats.cpu.usage_core_nano_seconds.value | tonumber > 0')"
 }
 
+update_memory()
+{
+	cri UpdateContainerResources "$(jq -n --arg id "$main" --argjson limit "$1" \
+		'{container_id: $id, linux: {memory_limit_in_bytes: $limit}}')"
+}
+
 check_update()
 {
 	need_main
-	cri UpdateContainerResources "$(jq -n --arg id "$main" \
-		'{container_id: $id, linux: {memory_limit_in_bytes: 150994944}}')"
+	update_memory 100663296
 	say error "$(from '.error // "none"')"
 	execute cat /sys/fs/cgroup/memory.max
 	say inside "$out"
+	update_memory 150994944
+	say raised "$(from '.error // "none"')"
+	execute cat /sys/fs/cgroup/memory.max
+	say raised_inside "$out"
 }
 
 check_logs()

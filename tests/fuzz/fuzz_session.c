@@ -117,7 +117,7 @@ static void fill_frame(struct protocol_frame *frame, bool is_expected)
 		frame->code = PROTOCOL_VERSION;
 	if (is_expected)
 		return;
-	frame->type = (uint32_t)fake_program_number(&program, PROTOCOL_OOM + 1);
+	frame->type = (uint32_t)fake_program_number(&program, PROTOCOL_DONE + 1);
 	frame->process = fake_program_byte(&program) % 4;
 	frame->code = fake_program_word(&program);
 	frame->is_signal = (uint32_t)fake_program_number(&program, 2);

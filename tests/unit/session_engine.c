@@ -57,7 +57,7 @@ static void ask(struct session_engine *engine, const struct session_guest *box,
 	int *client = &engine->clients[fake_program_byte(program) % SESSION_ENGINE_CLIENTS];
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct control_request request[2] = {
-		{ .verb = 1 + fake_program_byte(program) % (CONTROL_RESUME + 1),
+		{ .verb = 1 + fake_program_byte(program) % (CONTROL_WATCH + 1),
 		  .value = fake_program_byte(program) },
 	};
 	size_t len = sizeof(request[0]);

@@ -71,9 +71,9 @@ static void test_controls(void)
 		{ "'cpu':{'quota':-1}", "cpu.max=max 100000;" },
 		{ "'cpu':{'period':20000}", "cpu.max=max 20000;" },
 		{ "'cpu':{'quota':50000,'burst':50000}",
-		  "cpu.max=50000 100000;cpu.max.burst=50000;" },
+		  "cpu.max.burst=0;cpu.max=50000 100000;cpu.max.burst=50000;" },
 		{ "'cpu':{'burst':0}", "cpu.max.burst=0;" },
-		{ "'cpu':{'idle':1,'shares':2}", "cpu.weight=1;cpu.idle=1;" },
+		{ "'cpu':{'idle':1,'shares':2}", "cpu.idle=0;cpu.weight=1;cpu.idle=1;" },
 		{ "'cpu':{'idle':0,'shares':2}", "cpu.idle=0;cpu.weight=1;" },
 		{ "'unified':{'memory.high':'1000','cpu.weight':'7','cgroup.max.depth':'3',"
 		  "'memory.low':'a b'},'pids':{'limit':3}",

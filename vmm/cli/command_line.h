@@ -44,6 +44,8 @@ int verb_state(const struct global_options *globals, int argc, char **argv, stru
 int verb_kill(const struct global_options *globals, int argc, char **argv, struct error *err);
 int verb_pause(const struct global_options *globals, int argc, char **argv, struct error *err);
 int verb_resume(const struct global_options *globals, int argc, char **argv, struct error *err);
+int verb_update(const struct global_options *globals, int argc, char **argv, struct error *err);
+int verb_events(const struct global_options *globals, int argc, char **argv, struct error *err);
 int verb_delete(const struct global_options *globals, int argc, char **argv, struct error *err);
 int verb_list(const struct global_options *globals, int argc, char **argv, struct error *err);
 int verb_spec(const struct global_options *globals, int argc, char **argv, struct error *err);

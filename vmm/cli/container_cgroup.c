@@ -26,11 +26,12 @@ void container_cgroup_limits(const struct container_config *config, struct host_
 		.mems = resources->mems,
 		.io = &resources->block_io,
 	};
+	ret->memory = resources->memory_limit;
+	ret->memory_swap = resources->memory_swap;
 	if (resources->memory_limit <= 0)
 		return;
 	ret->memory =
 		(int64_t)(config->memory_bytes + host_limits_memory_overhead(config->memory_bytes));
-	ret->memory_swap = resources->memory_swap;
 	/* As much swap as the container may have; what no number can say is no limit. */
 	if (resources->memory_swap > 0 &&
 	    __builtin_add_overflow(ret->memory, resources->memory_swap - resources->memory_limit,

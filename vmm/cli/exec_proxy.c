@@ -32,18 +32,9 @@ struct proxy {
 	int signal_fd;
 };
 
-static int open_text(const char *text, struct error *err)
-{
-	AUTO_CLOSE int fd = memfd_create("process", MFD_CLOEXEC);
-
-	if (fd < 0 || file_write_full(fd, text, strlen(text)) < 0)
-		return error_set(err, errno, "describe the process");
-	return fd_take(&fd);
-}
-
 static int ask(const struct exec_request *request, int connection_fd, struct error *err)
 {
-	AUTO_CLOSE int text_fd = open_text(request->process, err);
+	AUTO_CLOSE int text_fd = control_text_open(request->process, err);
 	bool has_terminal = request->terminal_fd >= 0;
 	const int fds[] = {
 		text_fd,

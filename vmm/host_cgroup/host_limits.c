@@ -193,6 +193,15 @@ static int set_quota_v1(const struct host_cgroup_dir *dir, const struct host_lim
 	return r;
 }
 
+static int set_burst(const struct host_cgroup_dir *dir, int64_t burst, struct error *err)
+{
+	char text[VALUE_SIZE];
+
+	(void)snprintf(text, sizeof(text), "%" PRId64, burst);
+	return set_or_leave(dir, dir->is_unified ? "cpu.max.burst" : "cpu.cfs_burst_us", text,
+			    FIELD("cpu.burst"), err);
+}
+
 /* The name of what is asked of the cpu controller, or NULL. */
 static const char *cpu_field(const struct host_limits *limits)
 {
@@ -214,18 +223,18 @@ static int set_cpu(const struct host_cgroup *cgroup, const struct host_limits *l
 				       !require(cgroup, CGROUP_CPU, "cpu", cpu_field(limits), err)
 			       ? -err->code
 			       : 0;
-	if (limits->cpu_shares)
+	/* The weight of an idle group cannot be changed, nor a quota be less than the burst. */
+	if (limits->cpu_shares && limits->has_cpu_idle)
+		r = set_or_leave(dir, "cpu.idle", "0", FIELD("cpu.idle"), err);
+	if (!r && limits->cpu_shares)
 		r = set_shares(dir, limits->cpu_shares, err);
+	if (!r && limits->cpu_quota > 0 && limits->has_cpu_burst)
+		r = set_burst(dir, 0, err);
 	if (!r && (limits->cpu_quota || limits->cpu_period))
 		r = dir->is_unified ? set_quota_v2(dir, limits, err)
 				    : set_quota_v1(dir, limits, err);
-	if (!r && limits->has_cpu_burst) {
-		char text[VALUE_SIZE];
-
-		(void)snprintf(text, sizeof(text), "%" PRId64, limits->cpu_burst);
-		r = set_or_leave(dir, dir->is_unified ? "cpu.max.burst" : "cpu.cfs_burst_us", text,
-				 FIELD("cpu.burst"), err);
-	}
+	if (!r && limits->has_cpu_burst)
+		r = set_burst(dir, limits->cpu_burst, err);
 	if (!r && limits->has_cpu_idle)
 		r = set_or_leave(dir, "cpu.idle", limits->is_cpu_idle ? "1" : "0",
 				 FIELD("cpu.idle"), err);

@@ -257,11 +257,10 @@ static void size_machine(struct container_config *config)
 		config->nr_vcpus = (unsigned int)((resources->cpu_quota + period - 1) / period);
 }
 
-int config_parse_resources(const struct json_field *field, struct container_config *config,
-			   struct config_notes *notes, struct error *err)
+int config_parse_limits(const struct json_field *field, struct container_resources *resources,
+			struct config_notes *notes, struct error *err)
 {
 	static const char *const refused[] = { "rdma" };
-	struct container_resources *resources = &config->resources;
 	struct json_field memory = json_field_member(field, "memory");
 	struct json_field cpu = json_field_member(field, "cpu");
 	struct json_field pids = json_field_member(field, "pids");
@@ -270,7 +269,6 @@ int config_parse_resources(const struct json_field *field, struct container_conf
 	struct json_field network = json_field_member(field, "network");
 	struct json_field huge_pages = json_field_member(field, "hugepageLimits");
 	struct json_field unified = json_field_member(field, "unified");
-	struct json_field devices = json_field_member(field, "devices");
 	int r = json_field_check_object(field, err);
 
 	if (!r)
@@ -290,9 +288,18 @@ int config_parse_resources(const struct json_field *field, struct container_conf
 	if (!r)
 		r = config_parse_unified(&unified, resources, notes, err);
 	if (!r)
-		r = config_parse_device_rules(&devices, resources, err);
-	if (!r)
 		r = config_refuse_members(notes, field, refused, ARRAY_SIZE(refused), err);
+	return r;
+}
+
+int config_parse_resources(const struct json_field *field, struct container_config *config,
+			   struct config_notes *notes, struct error *err)
+{
+	struct json_field devices = json_field_member(field, "devices");
+	int r = config_parse_limits(field, &config->resources, notes, err);
+
+	if (!r)
+		r = config_parse_device_rules(&devices, &config->resources, err);
 	if (!r)
 		size_machine(config);
 	return r;

@@ -48,6 +48,10 @@ int config_parse_devices(const struct json_field *field, struct container_config
 int config_parse_resources(const struct json_field *field, struct container_config *config,
 			   struct config_notes *notes, struct error *err);
 
+/* The same without "devices" and without a virtual machine: what `update` changes. */
+int config_parse_limits(const struct json_field *field, struct container_resources *resources,
+			struct config_notes *notes, struct error *err);
+
 /* "linux.resources.blockIO" (config-linux.md, "Block IO"). */
 int config_parse_block_io(const struct json_field *field, struct container_block_io *block_io,
 			  struct config_notes *notes, struct error *err);

@@ -99,14 +99,14 @@ static int get_annotations(const struct json_field *top, struct container_state 
 	return 0;
 }
 
-static int get_host_cgroup(const struct json_field *top, struct container_state *state,
-			   struct error *err)
+static int get_object(const struct json_field *top, const char *name, json_t **ret,
+		      struct error *err)
 {
-	struct json_field field = json_field_member(top, "hostCgroup");
+	struct json_field field = json_field_member(top, name);
 	int r = json_field_check_object(&field, err);
 
 	if (!r)
-		state->host_cgroup = json_incref(field.value);
+		*ret = json_incref(field.value);
 	return r;
 }
 
@@ -135,7 +135,9 @@ static int parse_record(const char *text, size_t size, struct container_state *s
 	if (!r)
 		r = get_annotations(&top, state, err);
 	if (!r)
-		r = get_host_cgroup(&top, state, err);
+		r = get_object(&top, "hostCgroup", &state->host_cgroup, err);
+	if (!r)
+		r = get_object(&top, "resources", &state->resources, err);
 	json_decref(document);
 	return r;
 }
@@ -162,13 +164,13 @@ int container_record_read(struct container_state *state, struct error *err)
 
 int container_record_write(const struct container_state *state, struct error *err)
 {
-	json_t *record = json_pack("{s:s, s:s, s:i, s:I, s:s, s:b, s:s, s:s, s:s, s:O*, s:O*}",
-				   "ociVersion", OCI_SPEC_VERSION, "id", state->id, "pid",
-				   state->pid, "pidStartTime", (json_int_t)state->pid_start_time,
-				   "status", container_status_name(state->status), "paused",
-				   state->is_paused, "bundle", state->bundle, "rootfs",
-				   state->rootfs, "created", state->created, "annotations",
-				   state->annotations, "hostCgroup", state->host_cgroup);
+	json_t *record = json_pack(
+		"{s:s, s:s, s:i, s:I, s:s, s:b, s:s, s:s, s:s, s:O*, s:O*, s:O*}", "ociVersion",
+		OCI_SPEC_VERSION, "id", state->id, "pid", state->pid, "pidStartTime",
+		(json_int_t)state->pid_start_time, "status", container_status_name(state->status),
+		"paused", state->is_paused, "bundle", state->bundle, "rootfs", state->rootfs,
+		"created", state->created, "annotations", state->annotations, "hostCgroup",
+		state->host_cgroup, "resources", state->resources);
 	AUTO_FREE char *text = record ? json_dumps(record, JSON_COMPACT) : NULL;
 	int r;
 
@@ -187,11 +189,13 @@ void container_record_clear(struct container_state *state)
 	free(state->created);
 	json_decref(state->annotations);
 	json_decref(state->host_cgroup);
+	json_decref(state->resources);
 	state->bundle = NULL;
 	state->rootfs = NULL;
 	state->created = NULL;
 	state->annotations = NULL;
 	state->host_cgroup = NULL;
+	state->resources = NULL;
 	state->status = CONTAINER_CREATING;
 	state->is_paused = false;
 	state->pid = 0;

@@ -61,6 +61,21 @@ uint64_t container_memory_overhead(uint64_t limit)
 	return OVERHEAD_FIXED + (limit >> OVERHEAD_SHIFT) + kept_free;
 }
 
+uint64_t container_memory_capacity(uint64_t memory_bytes)
+{
+	uint64_t low = 0, high = memory_bytes; /* low fits, high does not */
+
+	while (low + 1 < high) {
+		uint64_t limit = low + (high - low) / 2;
+
+		if (limit + container_memory_overhead(limit) <= memory_bytes)
+			low = limit;
+		else
+			high = limit;
+	}
+	return low;
+}
+
 /* Append @element, which it takes; *@array becomes NULL when there is no memory. */
 static void append(json_t **array, json_t *element)
 {
@@ -91,6 +106,9 @@ static void add_cpu_limit(json_t **controls, const struct container_resources *r
 	int64_t period = resources->cpu_period ? resources->cpu_period : PERIOD_DEFAULT;
 	char value[48];
 
+	/* A quota cannot be less than what may be saved up. */
+	if (resources->has_cpu_burst && resources->cpu_quota > 0)
+		add(controls, "cpu.max.burst", "0", "cpu.burst");
 	if (resources->cpu_quota > 0) {
 		(void)snprintf(value, sizeof(value), "%" PRId64 " %" PRId64, resources->cpu_quota,
 			       period);
@@ -112,7 +130,7 @@ static json_t *build_controls(const struct container_resources *resources)
 	add_limit(&controls, "memory.max", resources->memory_limit, "memory.limit");
 	add_limit(&controls, "memory.low", resources->memory_reservation, "memory.reservation");
 	/* The weight of an idle group cannot be changed: it is set while the group is not. */
-	if (resources->has_cpu_idle && !resources->is_cpu_idle)
+	if (resources->has_cpu_idle && (resources->cpu_shares || !resources->is_cpu_idle))
 		add(&controls, "cpu.idle", "0", "cpu.idle");
 	if (resources->cpu_shares)
 		add_limit(&controls, "cpu.weight",

@@ -99,6 +99,9 @@ uint64_t cpu_weight_of_shares(uint64_t shares);
  */
 uint64_t container_memory_overhead(uint64_t limit);
 
+/* The largest limit in bytes that a guest of @memory_bytes has room for. */
+uint64_t container_memory_capacity(uint64_t memory_bytes);
+
 /*
  * The "resources" object of protocol.h: everything that the guest's kernel enforces. NULL without
  * memory.

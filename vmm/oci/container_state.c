@@ -273,6 +273,14 @@ int container_state_set_host_cgroup(struct container_state *state, json_t *host_
 	return container_record_write(state, err);
 }
 
+int container_state_set_resources(struct container_state *state, json_t *resources,
+				  struct error *err)
+{
+	json_decref(state->resources);
+	state->resources = json_incref(resources);
+	return container_record_write(state, err);
+}
+
 int container_state_set_running(struct container_state *state, struct error *err)
 {
 	return container_state_set_status(state, CONTAINER_RUNNING, err);

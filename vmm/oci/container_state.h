@@ -53,8 +53,9 @@ struct container_state {
 	char *created;		      /* RFC 3339 with nanoseconds, UTC */
 	json_t *annotations;	      /* object of strings; NULL means empty */
 	json_t *host_cgroup;	      /* object, see host_cgroup.h; NULL: none */
-	pid_t pid;		      /* the process that engines watch; 0: none yet */
-	uint64_t pid_start_time;      /* clock ticks after boot, proc(5) stat field 22 */
+	json_t *resources; /* linux.resources as `update` left them; NULL: as config.json has it */
+	pid_t pid;	   /* the process that engines watch; 0: none yet */
+	uint64_t pid_start_time; /* clock ticks after boot, proc(5) stat field 22 */
 };
 
 /* What a new container is recorded with; all borrowed. */
@@ -96,6 +97,10 @@ int container_state_set_paused(struct container_state *state, bool is_paused, st
 /* Record what @host_cgroup (borrowed) says now. The lock must be held. */
 int container_state_set_host_cgroup(struct container_state *state, json_t *host_cgroup,
 				    struct error *err);
+
+/* Record the object @resources (borrowed) as the container's limits. The lock must be held. */
+int container_state_set_resources(struct container_state *state, json_t *resources,
+				  struct error *err);
 
 /* container_state_set_status() with CONTAINER_RUNNING. */
 int container_state_set_running(struct container_state *state, struct error *err);

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -12,6 +13,7 @@
 
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
+#include "vmm/base/file_io.h"
 
 /* State directories may lie deep: the path goes through /proc to fit into a sockaddr. */
 static struct sockaddr_un control_address(int state_fd)
@@ -51,6 +53,7 @@ static void drop_client(struct control_client *client)
 	event_loop_remove(client->server->loop, &client->source);
 	fd_close(&fd);
 	close_fds(client);
+	client->is_watching = false;
 	client->owner = NULL;
 }
 
@@ -128,6 +131,7 @@ static void on_listener(void *context, uint32_t events)
 		if (client->source.fd >= 0)
 			continue;
 		client->has_asked = false;
+		client->is_watching = false;
 		client->owner = NULL;
 		/* One more than there is room for is closed: its caller sees the end. */
 		if (event_loop_add(server->loop, &client->source, fd, EPOLLIN, on_client, client,
@@ -172,6 +176,13 @@ void control_reply(struct control_client *client, int code, const char *text)
 	drop_client(client);
 }
 
+void control_tell_watchers(struct control_server *server, const char *text)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(server->clients); i++)
+		if (server->clients[i].is_watching)
+			control_notify(&server->clients[i], 0, text);
+}
+
 static int not_reached(struct error *err)
 {
 	if (errno == EAGAIN)
@@ -195,6 +206,15 @@ int control_connect(int state_fd, int timeout_ms, struct error *err)
 	}
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return not_reached(err);
+	return fd_take(&fd);
+}
+
+int control_text_open(const char *text, struct error *err)
+{
+	AUTO_CLOSE int fd = memfd_create("request", MFD_CLOEXEC);
+
+	if (fd < 0 || file_write_full(fd, text, strlen(text)) < 0)
+		return error_set(err, errno, "write down a request");
 	return fd_take(&fd);
 }
 

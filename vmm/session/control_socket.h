@@ -3,9 +3,12 @@
  * control_socket.h - how the command line talks to the monitor of a container that exists
  *
  * A SOCK_SEQPACKET Unix socket in the container's state directory; one request, one reply, one
- * connection each. CONTROL_EXEC alone is a conversation: a first reply says whether the process
- * started; then the client may send CONTROL_SIGNAL and CONTROL_RESIZE about it, without a reply,
- * until a second reply tells its exit code. A client that goes away before ends the process.
+ * connection each. Three have more than that:
+ *   CONTROL_EXEC is a conversation: a first reply says whether the process started; then the
+ *   client may send CONTROL_SIGNAL and CONTROL_RESIZE about it, without a reply, until a second
+ *   reply tells its exit code. A client that goes away before ends the process.
+ *   CONTROL_STATISTICS has replies of code EINPROGRESS before the last one: the guest's own words.
+ *   CONTROL_WATCH has a reply for each thing that happens, until the container ends.
  *
  * Trust: whoever can open the state directory is the host's administrator; messages of a wrong
  *        size are dropped all the same.
@@ -35,7 +38,18 @@ enum control_verb {
 	CONTROL_PROCESSES, /* the reply's text: pids of the clients of CONTROL_EXEC, in decimal */
 	CONTROL_PAUSE,	   /* answered when the guest stands still */
 	CONTROL_RESUME,	   /* let it go on */
+	/*
+	 * Change the container's limits in the guest. value: CONTROL_UPDATE_CHECK_MEMORY or 0;
+	 * descriptor: a file with the object "resources" of guest-init/protocol.h. Answered when
+	 * the guest has done so, or will when it is paused.
+	 */
+	CONTROL_UPDATE,
+	CONTROL_STATISTICS, /* PARTs as in guest-init/protocol.h: text of the guest, in ASCII */
+	CONTROL_WATCH,	    /* the text of a reply says what happened: CONTROL_EVENT_… */
 };
+
+#define CONTROL_UPDATE_CHECK_MEMORY 1u /* refuse a limit of memory below what is in use */
+#define CONTROL_EVENT_OOM "oom"	       /* the guest's OOM killer ended a process */
 
 struct control_request {
 	uint32_t verb;
@@ -56,6 +70,7 @@ struct control_server {
 		struct control_server *server;
 		struct event_source source;
 		bool has_asked;
+		bool is_watching;
 		void *owner; /* set by on_request: whose conversation this is; it may go on */
 		/* Of the first request. What on_request leaves is closed after it. */
 		int fds[CONTROL_FDS_MAX];
@@ -87,11 +102,17 @@ void control_reply(struct control_client *client, int code, const char *text);
 /* Answer @client and go on. */
 void control_notify(struct control_client *client, int code, const char *text);
 
+/* Tell all who watch. */
+void control_tell_watchers(struct control_server *server, const char *text);
+
 /*
  * The other side: connect to the container behind @state_fd. Returns the connection, which is the
  * caller's, -ESRCH when no monitor is there, or -ETIMEDOUT after @timeout_ms (-1: for ever).
  */
 int control_connect(int state_fd, int timeout_ms, struct error *err);
+
+/* A file with @text, to send with a request: the caller's descriptor. */
+int control_text_open(const char *text, struct error *err);
 
 /* Send a request with @nr_fds descriptors, which stay the caller's. */
 int control_send(int connection_fd, enum control_verb verb, uint32_t value, const int *fds,

@@ -35,6 +35,7 @@ static void record_failure(struct session *session, int code, const char *text)
 	}
 	answer_start(session, session->failure.code, session->failure.text);
 	session_answer_pause(session, ESRCH, "container not running");
+	session_queries_end(&session->queries);
 	session->exit_code = SESSION_EXIT_CRASHED;
 }
 
@@ -88,6 +89,7 @@ void session_stop_when_drained(struct session *session)
 static void enter_exited(struct session *session)
 {
 	session_answer_pause(session, ESRCH, "container not running");
+	session_queries_end(&session->queries);
 	session_resume(session);
 	for (unsigned int i = 0; i < PROTOCOL_NR_STREAMS; i++)
 		relay_finish(&first_relays(session)[i]);
@@ -151,11 +153,14 @@ static bool is_expected(const struct session *session, uint32_t type)
 	case PROTOCOL_STARTED:
 		return session->state == SESSION_STARTING;
 	case PROTOCOL_ERROR:
-		return session->state != SESSION_EXITED;
+		return true;
 	case PROTOCOL_EXITED:
-		return session->state >= SESSION_CREATED && session->state != SESSION_EXITED;
+		return session->state >= SESSION_CREATED;
 	case PROTOCOL_OOM:
-		return session->state >= SESSION_CREATING && session->state != SESSION_EXITED;
+		return session->state >= SESSION_CREATING;
+	case PROTOCOL_PART:
+	case PROTOCOL_DONE:
+		return session->queries.count > 0;
 	default:
 		return false;
 	}
@@ -164,15 +169,15 @@ static bool is_expected(const struct session *session, uint32_t type)
 /* Other processes than the first are there while it is. */
 static bool is_expected_of(const struct session *session, uint32_t process)
 {
-	return process < PROTOCOL_PROCESSES_MAX && session->state >= SESSION_CREATED &&
-	       session->state != SESSION_EXITED;
+	return process < PROTOCOL_PROCESSES_MAX && session->state >= SESSION_CREATED;
 }
 
 static void on_frame(void *context, const struct protocol_frame *frame)
 {
 	struct session *session = context;
 
-	if (session->has_failed)
+	/* What was asked before the end may be answered after it. */
+	if (session->has_failed || session->state == SESSION_EXITED)
 		return;
 	if (frame->process != 0 && is_expected_of(session, frame->process) &&
 	    session_process_on_frame(&session->processes[frame->process], frame))
@@ -202,6 +207,12 @@ static void on_frame(void *context, const struct protocol_frame *frame)
 		break;
 	case PROTOCOL_OOM:
 		session->config.on_oom(session->config.context);
+		control_tell_watchers(&session->control, CONTROL_EVENT_OOM);
+		break;
+	case PROTOCOL_PART:
+	case PROTOCOL_DONE:
+		if (!session_queries_on_frame(&session->queries, frame))
+			fail(session, EPROTO, "guest-init sent more than was asked for");
 		break;
 	}
 }

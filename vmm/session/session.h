@@ -31,6 +31,7 @@
 #include "vmm/session/control_socket.h"
 #include "vmm/session/guest_channel.h"
 #include "vmm/session/session_process.h"
+#include "vmm/session/session_queries.h"
 #include "vmm/session/socket_relay.h"
 
 struct session_config {
@@ -73,6 +74,7 @@ struct session {
 	struct control_client *start_client; /* waits for STARTED */
 	bool is_paused;			     /* or about to be */
 	struct control_client *pause_client; /* waits for session_guest_paused() */
+	struct session_queries queries;
 	struct event_source signals;
 	int exit_code; /* as a shell shows it: 128 + N for signal N */
 	bool has_failed;

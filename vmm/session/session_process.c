@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
 #include "vmm/session/session.h"
+#include "vmm/session/session_requests.h"
 
 #define SIGNAL_EXIT_BASE 128
 #define NR_FDS_WITH_TERMINAL 2 /* of CONTROL_EXEC: the process, the terminal */
@@ -117,25 +117,6 @@ bool session_process_connect(struct session_process *process, enum protocol_stre
 
 /* --- requests ------------------------------------------------------------------------------ */
 
-/* The process object in the file @fd, as heap text. */
-static int load_process(int fd, char **ret_text, struct error *err)
-{
-	AUTO_FREE char *text = NULL;
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return error_set(err, errno, "read the process");
-	if (!S_ISREG(st.st_mode) || st.st_size > (off_t)PROTOCOL_JSON_MAX / 2)
-		return error_invalid(err, "the process is larger than a guest takes");
-	text = calloc(1, (size_t)st.st_size + 1);
-	if (!text)
-		return error_set(err, ENOMEM, "read the process");
-	if (pread(fd, text, (size_t)st.st_size, 0) != (ssize_t)st.st_size)
-		return error_invalid(err, "the process changed while it was read");
-	*ret_text = pointer_take(text);
-	return 0;
-}
-
 /* In turn, so that the guest has forgotten whoever had a number before. */
 static struct session_process *find_free(struct session *session)
 {
@@ -182,7 +163,7 @@ static int start(struct session *session, struct control_client *client,
 	r = take_streams(client, stream_fds, err);
 	if (r < 0)
 		return r;
-	r = load_process(client->fds[0], &text, err);
+	r = session_request_text(client->fds[0], &text, err);
 	if (r < 0) {
 		for (unsigned int i = 0; i < PROTOCOL_NR_STREAMS; i++)
 			fd_close(&stream_fds[i]);

@@ -4,7 +4,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "vmm/base/fd.h"
 #include "vmm/session/session.h"
 
 static void start(struct session *session, struct control_client *client)
@@ -74,6 +78,71 @@ static void pause_guest(struct session *session, struct control_client *client)
 	session->config.pause(session->config.context);
 }
 
+int session_request_text(int fd, char **ret_text, struct error *err)
+{
+	AUTO_FREE char *text = NULL;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return error_set(err, errno, "read the request");
+	if (!S_ISREG(st.st_mode) || st.st_size > (off_t)PROTOCOL_JSON_MAX / 2)
+		return error_invalid(err, "the request is larger than a guest takes");
+	text = calloc(1, (size_t)st.st_size + 1);
+	if (!text)
+		return error_set(err, ENOMEM, "read the request");
+	if (pread(fd, text, (size_t)st.st_size, 0) != (ssize_t)st.st_size)
+		return error_invalid(err, "the request changed while it was read");
+	*ret_text = pointer_take(text);
+	return 0;
+}
+
+/* Remember that the guest was asked, which went as @r says. A paused guest answers later. */
+static void wait_for_answer(struct session *session, struct control_client *client, int r)
+{
+	if (r < 0)
+		control_reply(client, EBUSY, "the guest does not take messages");
+	else
+		session_queries_add(&session->queries, session->is_paused ? NULL : client);
+	if (!r && session->is_paused)
+		control_reply(client, 0, "");
+}
+
+static void update(struct session *session, struct control_client *client,
+		   const struct control_request *request)
+{
+	AUTO_FREE char *resources = NULL;
+	struct error err;
+
+	if (client->nr_fds != 1) {
+		control_reply(client, EINVAL, "an update needs a file");
+		return;
+	}
+	if (session_request_text(client->fds[0], &resources, &err) < 0) {
+		control_reply(client, err.code, err.text);
+		return;
+	}
+	wait_for_answer(
+		session, client,
+		guest_channel_send(&session->channel,
+				   "{\"type\":\"update\",\"checkMemory\":%s,\"resources\":%s}",
+				   request->value & CONTROL_UPDATE_CHECK_MEMORY ? "true" : "false",
+				   resources));
+}
+
+static void ask_guest(struct session *session, struct control_client *client,
+		      const struct control_request *request)
+{
+	if (session_queries_are_full(&session->queries))
+		control_reply(client, EBUSY, "the guest has not answered what it was asked before");
+	else if (request->verb == CONTROL_UPDATE)
+		update(session, client, request);
+	else if (session->is_paused)
+		control_reply(client, EBUSY, "a paused container cannot be asked");
+	else
+		wait_for_answer(session, client,
+				guest_channel_send(&session->channel, "{\"type\":\"statistics\"}"));
+}
+
 /* A request that needs a workload to be there. */
 static void serve_container(struct session *session, struct control_client *client,
 			    const struct control_request *request)
@@ -85,6 +154,10 @@ static void serve_container(struct session *session, struct control_client *clie
 	} else if (request->verb == CONTROL_RESUME) {
 		session_resume(session);
 		control_reply(client, 0, "");
+	} else if (request->verb == CONTROL_UPDATE || request->verb == CONTROL_STATISTICS) {
+		ask_guest(session, client, request);
+	} else if (request->verb == CONTROL_WATCH) {
+		client->is_watching = true;
 	} else {
 		signal_processes(session, client, request);
 	}
@@ -101,6 +174,9 @@ static void dispatch_request(struct session *session, struct control_client *cli
 	case CONTROL_SIGNAL_ALL:
 	case CONTROL_PAUSE:
 	case CONTROL_RESUME:
+	case CONTROL_UPDATE:
+	case CONTROL_STATISTICS:
+	case CONTROL_WATCH:
 		serve_container(session, client, request);
 		break;
 	case CONTROL_EXEC:
@@ -137,6 +213,7 @@ void session_on_client_gone(void *context, struct control_client *client)
 		session->start_client = NULL;
 	if (session->pause_client == client)
 		session->pause_client = NULL;
+	session_queries_forget(&session->queries, client);
 	if (!client->owner)
 		return;
 	vsock_lock(session->vsock);

@@ -12,3 +12,9 @@
 void session_on_request(void *context, struct control_client *client,
 			const struct control_request *request);
 void session_on_client_gone(void *context, struct control_client *client);
+
+/*
+ * The text in the regular file @fd, which a request came with, as a string of the caller's heap. An
+ * error when the guest takes no message of that size.
+ */
+int session_request_text(int fd, char **ret_text, struct error *err);
