@@ -35,10 +35,13 @@ static int put_limits(json_t *section, const json_t *update)
 	int r = 0;
 
 	/* The macro wants a pointer that is not const, and does not write through it. */
-	json_object_foreach ((json_t *)(uintptr_t)update, name, value)
-		if (!r && is_given(name, value))
+	json_object_foreach ((json_t *)(uintptr_t)update, name, value) {
+		if (is_given(name, value))
 			r = json_object_set(section, name, value);
-	return r;
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 static int put_section(json_t *resources, const char *name, json_t *update)
@@ -62,10 +65,13 @@ static int put(json_t *resources, const json_t *update)
 	json_t *value;
 	int r = 0;
 
-	json_object_foreach ((json_t *)(uintptr_t)update, name, value)
-		if (!r && is_given(name, value) && strcmp(name, "devices") != 0)
+	json_object_foreach ((json_t *)(uintptr_t)update, name, value) {
+		if (is_given(name, value) && strcmp(name, "devices") != 0)
 			r = put_section(resources, name, value);
-	return r;
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 /* As runc has it: no limit on memory is none on memory and swap. */
