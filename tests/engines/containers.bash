@@ -336,7 +336,7 @@ check_update()
 	need_main
 	capture engine update --memory 60m --memory-swap 60m --cpu-shares 512 main
 	say code "$code"
-	capture engine exec main sh -c 'cd /sys/fs/cgroup && paste -sd " " memory.max cpu.weight'
+	capture engine exec main sh -c 'cd /sys/fs/cgroup && echo $(cat memory.max cpu.weight)'
 	say inside "$out"
 	capture engine update --memory 120m --memory-swap 120m main
 	say raised "$code"
