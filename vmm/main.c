@@ -13,40 +13,47 @@
 #include "vmm/cli/command_line.h"
 #include "vmm/oci/container_state.h"
 
+/* What --help prints of a verb: a sentence, then its options and words. Not listed without. */
 static const struct {
 	const char *name;
 	verb_fn run;
 	const char *help;
 } verbs[] = {
-	{ "check", verb_check, "say whether this machine can run containers [--json]" },
+	{ "check", verb_check, "say whether this machine can run containers\n[--json]" },
+	{ "checkpoint", verb_unsupported, NULL },
 	{ "create", verb_create,
 	  "create a container: boot its VM, prepare its process\n"
-	  "            [--bundle DIR] [--pid-file FILE] [--console-socket FILE]" },
-	{ "delete", verb_delete, "remove a container [--force]" },
+	  "[--bundle DIR] [--config FILE] [--pid-file FILE] [--console-socket FILE]\n"
+	  "[--pidfd-socket FILE] ID" },
+	{ "delete", verb_delete, "remove a container\n[--force] ID" },
 	{ "events", verb_events,
 	  "print what a container uses, and its OOM kills, as JSON\n"
-	  "            [--stats] [--interval TIME]" },
+	  "[--stats] [--interval TIME] ID" },
 	{ "exec", verb_exec,
 	  "run another process in a container\n"
-	  "            [--process FILE] [--tty] [--detach] [--user UID[:GID]] [--cwd DIR]\n"
-	  "            [--env NAME=VALUE]... [--cap CAP]... [--pid-file FILE] [--console-socket "
-	  "FILE]" },
+	  "[--process FILE] [--tty] [--detach] [--user UID[:GID]] [--additional-gids GIDS]\n"
+	  "[--cwd DIR] [--env NAME=VALUE]... [--cap CAP]... [--no-new-privs] [--ignore-paused]\n"
+	  "[--pid-file FILE] [--console-socket FILE] [--pidfd-socket FILE] ID [COMMAND]..." },
 	{ "features", verb_features, "print what this runtime supports, as JSON" },
-	{ "kill", verb_kill, "send a signal to a container's first process" },
-	{ "list", verb_list, "list containers [--format table|json] [--quiet]" },
-	{ "pause", verb_pause, "let a container stand still" },
-	{ "ps", verb_ps, "list the host's processes of a container [--format table|json]" },
-	{ "resume", verb_resume, "let a paused container go on" },
+	{ "kill", verb_kill, "send a signal to a container's first process\n[--all] ID [SIGNAL]" },
+	{ "list", verb_list, "list containers\n[--format table|json] [--quiet]" },
+	{ "pause", verb_pause, "let a container stand still\nID" },
+	{ "ps", verb_ps,
+	  "list the host's processes of a container\n[--format table|json] ID [OPTION OF PS]..." },
+	{ "restore", verb_unsupported, NULL },
+	{ "resume", verb_resume, "let a paused container go on\nID" },
 	{ "run", verb_run,
 	  "create and start a container, and wait for its end\n"
-	  "            [as create] [--detach] [--keep]" },
-	{ "spec", verb_spec, "write a config.json to start from [--bundle DIR]" },
-	{ "start", verb_start, "let a created container's process go" },
-	{ "state", verb_state, "print a container's state, as JSON" },
+	  "[OPTION OF CREATE]... [--detach] [--keep] ID" },
+	{ "spec", verb_spec, "write a config.json to start from\n[--bundle DIR]" },
+	{ "start", verb_start, "let a created container's process go\nID" },
+	{ "state", verb_state, "print a container's state, as JSON\nID" },
 	{ "update", verb_update,
 	  "change a container's limits\n"
-	  "            [--resources FILE] [--memory BYTES] [--cpu-quota MICROSECONDS] "
-	  "[--pids-limit N]..." },
+	  "[--resources FILE] [--memory BYTES] [--memory-reservation BYTES]\n"
+	  "[--cpu-period MICROSECONDS] [--cpu-quota MICROSECONDS] [--cpu-burst MICROSECONDS]\n"
+	  "[--cpu-share N] [--cpu-idle 0|1] [--cpuset-cpus LIST] [--cpuset-mems LIST]\n"
+	  "[--pids-limit N] [--blkio-weight N] ID" },
 };
 
 enum global_option {
@@ -67,7 +74,7 @@ static const struct option global_options[] = {
 	{ "root", required_argument, NULL, OPTION_ROOT },
 	{ "log", required_argument, NULL, OPTION_LOG },
 	{ "log-format", required_argument, NULL, OPTION_LOG_FORMAT },
-	{ "debug", optional_argument, NULL, OPTION_DEBUG },
+	{ "debug", no_argument, NULL, OPTION_DEBUG },
 	{ "kernel", required_argument, NULL, OPTION_KERNEL },
 	{ "initramfs", required_argument, NULL, OPTION_INITRAMFS },
 	/* Engines pass these; they have no meaning for a VM. */
@@ -82,15 +89,29 @@ static const struct option global_options[] = {
 	{ 0 },
 };
 
+static void print_verb_help(size_t verb)
+{
+	const char *line = verbs[verb].help;
+	const char *end = strchrnul(line, '\n');
+
+	printf("  %-10s%.*s\n", verbs[verb].name, (int)(end - line), line);
+	while (*end) {
+		line = end + 1;
+		end = strchrnul(line, '\n');
+		printf("            %.*s\n", (int)(end - line), line);
+	}
+}
+
 static void print_help(void)
 {
 	printf("usage: bulkhead [OPTION]... VERB [OPTION]... [ARGUMENT]...\n\n"
 	       "Runs OCI containers, each in a virtual machine of its own.\n\nverbs:\n");
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		printf("  %-10s%s\n", verbs[i].name, verbs[i].help);
+		if (verbs[i].help)
+			print_verb_help(i);
 	printf("\noptions:\n"
 	       "  --root DIR         where containers are recorded\n"
-	       "  --log FILE         append messages to FILE instead of standard error\n"
+	       "  --log FILE         append messages to FILE, too\n"
 	       "  --log-format text|json\n"
 	       "  --debug            more messages, the guest kernel's among them\n"
 	       "  --kernel FILE      guest kernel, an uncompressed vmlinux\n"
@@ -135,9 +156,7 @@ static int set_cgroup_manager(struct global_options *globals, struct error *err)
 static int parse_globals(struct global_options *globals, int argc, char **argv, struct error *err)
 {
 	for (;;) {
-		opterr = 0;
-		/* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread */
-		switch (getopt_long_only(argc, argv, "+", global_options, NULL)) {
+		switch (next_option_before_words(argc, argv, global_options, err)) {
 		case OPTION_ROOT:
 			globals->root = optarg;
 			break;
@@ -150,7 +169,7 @@ static int parse_globals(struct global_options *globals, int argc, char **argv, 
 				return -EINVAL;
 			break;
 		case OPTION_DEBUG:
-			globals->is_debug = !optarg || strcmp(optarg, "false") != 0;
+			globals->is_debug = option_is_on();
 			break;
 		case OPTION_KERNEL:
 			globals->kernel = optarg;
@@ -159,7 +178,8 @@ static int parse_globals(struct global_options *globals, int argc, char **argv, 
 			globals->initramfs = optarg;
 			break;
 		case OPTION_SYSTEMD_CGROUP:
-			globals->cgroup_manager = CGROUP_MANAGER_SYSTEMD;
+			if (option_is_on())
+				globals->cgroup_manager = CGROUP_MANAGER_SYSTEMD;
 			break;
 		case OPTION_CGROUP_MANAGER:
 			if (set_cgroup_manager(globals, err) < 0)
@@ -173,11 +193,10 @@ static int parse_globals(struct global_options *globals, int argc, char **argv, 
 		case OPTION_HELP:
 			print_help();
 			return 0;
-		case -1:
+		case OPTION_END:
 			return 1;
 		default:
-			return error_invalid(err, "unknown option, or one without its argument: %s",
-					     argv[optind - 1]);
+			return -EINVAL;
 		}
 	}
 }
@@ -213,40 +232,69 @@ static int fail(const struct error *err)
 	return EXIT_STATUS_FAILED;
 }
 
+/* Run the verb argv[0]. Returns the exit status. */
+static int run_verb(const struct global_options *globals, int argc, char **argv)
+{
+	bool is_help = strcmp(argv[0], "help") == 0 || strcmp(argv[0], "h") == 0;
+	struct error err;
+	size_t verb;
+	int r;
+
+	if (is_help && argc == 1) {
+		print_help();
+		return EXIT_SUCCESS;
+	}
+	argv += is_help;
+	argc -= is_help;
+	verb = find_verb(argv[0]);
+	if (verb == ARRAY_SIZE(verbs)) {
+		(void)error_invalid(&err, "No help topic for '%s': unknown verb", argv[0]);
+		(void)fail(&err);
+		return EXIT_STATUS_UNKNOWN_VERB;
+	}
+	if (is_help && verbs[verb].help) {
+		print_verb_help(verb);
+		return EXIT_SUCCESS;
+	}
+	optind = 0; /* start anew, on another argv */
+	r = verbs[verb].run(globals, argc, argv, &err);
+	if (r >= 0)
+		return r;
+	if (command_line_stop() == STOP_HELP) {
+		print_verb_help(verb);
+		return EXIT_SUCCESS;
+	}
+	r = fail(&err);
+	return verbs[verb].run == verb_exec && command_line_stop() != STOP_USAGE
+		       ? EXIT_STATUS_NOT_EXECUTED
+		       : r;
+}
+
 int main(int argc, char **argv)
 {
 	struct global_options globals = { 0 };
 	struct error err;
-	size_t verb;
 	int r;
 
 	open_missing_streams();
 	/* A caller may leave it ignored, and then the ends of children would not be told. */
 	(void)signal(SIGCHLD, SIG_DFL);
+	optind = 0;
 	r = parse_globals(&globals, argc, argv, &err);
 	if (r <= 0)
 		return r == 0 ? EXIT_SUCCESS : fail(&err);
 	r = log_open(globals.log_path, globals.is_json_log, globals.is_debug, &err);
 	if (r < 0)
 		return fail(&err);
+	if (optind >= argc) {
+		print_help();
+		return EXIT_SUCCESS;
+	}
 	if (!globals.root)
 		globals.root = container_state_default_root();
-	if (optind >= argc || !globals.root) {
-		print_help();
-		return EXIT_STATUS_FAILED;
+	if (!globals.root) {
+		(void)error_set(&err, ENOMEM, "find the state directory");
+		return fail(&err);
 	}
-	verb = find_verb(argv[optind]);
-	if (verb == ARRAY_SIZE(verbs)) {
-		(void)error_invalid(&err, "unknown verb '%s'; see bulkhead --help", argv[optind]);
-		(void)fail(&err);
-		return EXIT_STATUS_UNKNOWN_VERB;
-	}
-	argv += optind;
-	argc -= optind;
-	optind = 0; /* GNU: start anew, on another argv */
-	r = verbs[verb].run(&globals, argc, argv, &err);
-	if (r >= 0)
-		return r;
-	r = fail(&err);
-	return verbs[verb].run == verb_exec ? EXIT_STATUS_NOT_EXECUTED : r;
+	return run_verb(&globals, argc - optind, argv + optind);
 }

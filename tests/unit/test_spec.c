@@ -94,6 +94,10 @@ static void test_features(void)
 	ok(json_is_true(json_object_get(json_object_get(linux_json, "seccomp"), "enabled")));
 	ok(holds(json_object_get(json_object_get(linux_json, "seccomp"), "actions"),
 		 "SCMP_ACT_KILL_PROCESS"));
+	ok(holds(json_object_get(json_object_get(linux_json, "seccomp"), "archs"),
+		 "SCMP_ARCH_X86_64"));
+	ok(json_string_value(json_object_get(json_object_get(json, "annotations"),
+					     "io.github.seccomp.libseccomp.version")));
 	ok(json_is_false(json_object_get(
 		json_object_get(json_object_get(linux_json, "mountExtensions"), "idmap"),
 		"enabled")));

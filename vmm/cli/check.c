@@ -142,17 +142,18 @@ int verb_check(const struct global_options *globals, int argc, char **argv, stru
 	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
 	struct findings findings = { .globals = globals, .kvm_fd = -1 };
 	json_t *list = NULL;
-	bool is_fit = true;
+	bool is_json = false, is_fit = true;
 	int option;
 
 	while ((option = next_option(argc, argv, options, err)) != OPTION_END) {
 		if (option == OPTION_INVALID)
 			return -EINVAL;
-		if (!list)
-			list = json_array();
+		is_json = option_is_on();
 	}
 	if (check_words(argc, argv, 0, 0, err) < 0)
 		return -EINVAL;
+	if (is_json)
+		list = json_array();
 	for (size_t i = 0; i < ARRAY_SIZE(items); i++) {
 		const char *remedy = "";
 		int r = items[i].check(&findings, &remedy, err);

@@ -2,11 +2,15 @@
 /*
  * command_line.h - the words of the command line: `bulkhead [GLOBAL OPTION]... VERB [OPTION]...`
  *
- * Options are taken in both spellings, `--name value` and `--name=value`, and with one dash too,
- * as engines write them.
+ * Options are taken as runc takes them: with one dash or two, `--name value` or `--name=value`,
+ * also behind the words (but for `exec` and `ps`); switches as `--name`, `--name=true` or
+ * `--name=false`. No name is abbreviated, no letters are joined. Errors are in runc's words.
  *
- * Exit status: 0 done; 1 any failure, with one line that says why (255 of `exec`); 3 unknown verb;
- * `run` and `exec` in the foreground end with the process's own code.
+ * Exit status: 0 done; 1 any failure, with one line that says why (255 of `exec`, but 1 when its
+ * command line is wrong); 3 unknown verb; `run` and `exec` in the foreground end with the process's
+ * own code.
+ *
+ * Thread: the command line's only one.
  */
 #pragma once
 
@@ -52,12 +56,21 @@ int verb_spec(const struct global_options *globals, int argc, char **argv, struc
 int verb_features(const struct global_options *globals, int argc, char **argv, struct error *err);
 int verb_check(const struct global_options *globals, int argc, char **argv, struct error *err);
 
+/* `checkpoint` and `restore`. Whatever follows, `--help` too: engines ask by it for support. */
+int verb_unsupported(const struct global_options *globals, int argc, char **argv,
+		     struct error *err);
+
 #define OPTION_END (-1)
 #define OPTION_INVALID (-2)
 
 /*
  * The next option of a verb's @argv (argv[0] is the verb): its `val`, OPTION_END, or
- * OPTION_INVALID with an error. `optarg` and `optind` are getopt's.
+ * OPTION_INVALID with an error. `optarg` is its argument and, at the end, argv[optind] the first of
+ * the words, which are moved behind the options; an `optind` of 0 starts anew, as with getopt(3).
+ * @options knows required_argument and no_argument, which is a switch. What looks like an option
+ * and is none of them is a word when a word came before.
+ *
+ * Every verb has --help: then OPTION_INVALID is returned, and command_line_stop() tells.
  */
 int next_option(int argc, char **argv, const struct option *options, struct error *err);
 
@@ -65,14 +78,25 @@ int next_option(int argc, char **argv, const struct option *options, struct erro
 int next_option_before_words(int argc, char **argv, const struct option *options,
 			     struct error *err);
 
-/* The number of `--preserve-fds` in `optarg`: none can be kept. */
-int check_preserve_fds(struct error *err);
+/* The switch that next_option() returned last: false when it was given as `--name=false`. */
+bool option_is_on(void);
+
+/* The last option's argument as a number. */
+int option_number(const char *name, int *ret, struct error *err);
 
 /*
  * Check that after the options @min to @max words (INT_MAX: any number) follow; the first is
- * argv[optind]. The error is worded as engines know it.
+ * argv[optind].
  */
 int check_words(int argc, char **argv, int min, int max, struct error *err);
+
+/* Why the functions above have failed: neither concerns a container. */
+enum command_line_stop {
+	STOP_NONE,
+	STOP_HELP, /* was asked for */
+	STOP_USAGE,
+};
+enum command_line_stop command_line_stop(void);
 
 /* Print name, version, commit and the specification's version. */
 void print_version(void);

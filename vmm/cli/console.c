@@ -11,8 +11,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -20,6 +18,7 @@
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
 #include "vmm/base/file_io.h"
+#include "vmm/cli/descriptor_socket.h"
 
 int console_pty_open(struct console_pty *ret_pty, uint16_t rows, uint16_t columns,
 		     struct error *err)
@@ -52,36 +51,14 @@ void console_pty_close(struct console_pty *pty)
 
 int console_pty_send(const struct console_pty *pty, const char *socket_path, struct error *err)
 {
-	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
+	AUTO_CLOSE int fd = descriptor_socket_connect("--console-socket", socket_path, err);
 	char name[64];
-	struct iovec payload = { .iov_base = name };
-	struct msghdr message = {
-		.msg_iov = &payload,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control.space),
-	};
 
-	if (strlen(socket_path) >= sizeof(address.sun_path))
-		return error_set(err, ENAMETOOLONG, "--console-socket '%s'", socket_path);
-	memcpy(address.sun_path, socket_path, strlen(socket_path) + 1);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return error_set(err, errno, "--console-socket: connect to '%s'", socket_path);
+	if (fd < 0)
+		return fd;
 	if (ptsname_r(pty->master_fd, name, sizeof(name)))
 		return error_set(err, errno, "name the pseudo-terminal");
-	payload.iov_len = strlen(name);
-	control.header.cmsg_level = SOL_SOCKET;
-	control.header.cmsg_type = SCM_RIGHTS;
-	control.header.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.header), &pty->master_fd, sizeof(int));
-	if (sendmsg(fd, &message, MSG_NOSIGNAL) < 0)
-		return error_set(err, errno, "--console-socket: send the terminal");
-	return 0;
+	return descriptor_socket_send("--console-socket", fd, pty->master_fd, name, err);
 }
 
 static void copy_window_size(int from_fd, int to_fd)

@@ -12,7 +12,9 @@
 #include "vmm/base/log.h"
 #include "vmm/cli/block_signals.h"
 #include "vmm/cli/container_cgroup.h"
+#include "vmm/cli/descriptor_socket.h"
 #include "vmm/cli/images.h"
+#include "vmm/cli/inherited.h"
 #include "vmm/cli/lifecycle.h"
 #include "vmm/cli/pid_file.h"
 #include "vmm/kvm/kvm_host.h"
@@ -34,6 +36,7 @@ struct preparation {
 	char *hook_state; /* of createContainer hooks */
 	struct image kernel, initramfs;
 	int kvm_fd, control_fd;
+	int pidfd_socket; /* connected; -1: none */
 };
 
 static void preparation_end(struct preparation *preparation)
@@ -50,10 +53,13 @@ static void preparation_end(struct preparation *preparation)
 	image_close(&preparation->initramfs);
 	fd_close(&preparation->kvm_fd);
 	fd_close(&preparation->control_fd);
+	fd_close(&preparation->pidfd_socket);
 }
 
-static int load_config(struct preparation *preparation, const char *bundle, struct error *err)
+static int load_config(struct preparation *preparation, const struct creation_options *options,
+		       struct error *err)
 {
+	const char *bundle = options->bundle;
 	int r;
 
 	preparation->bundle = realpath(bundle ? bundle : ".", NULL);
@@ -62,8 +68,9 @@ static int load_config(struct preparation *preparation, const char *bundle, stru
 	preparation->bundle_fd = open(preparation->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (preparation->bundle_fd < 0)
 		return error_set(err, errno, "bundle '%s'", preparation->bundle);
-	r = container_config_load(preparation->bundle_fd, preparation->bundle, &preparation->config,
-				  err);
+	r = container_config_load(options->config ? AT_FDCWD : preparation->bundle_fd,
+				  options->config ? options->config : CONTAINER_CONFIG_NAME,
+				  preparation->bundle, &preparation->config, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < preparation->config->warnings.count; i++)
@@ -102,7 +109,7 @@ static int check_terminal(const struct container_config *config,
 	if (has_terminal && !options->console_socket && !options->is_foreground)
 		return error_invalid(err, "cannot allocate tty if bulkhead will detach without "
 					  "setting console socket");
-	if (!has_terminal && options->console_socket)
+	if (options->console_socket && (!has_terminal || options->is_foreground))
 		return error_invalid(err, "cannot use console socket if bulkhead will not detach "
 					  "or allocate tty");
 	return 0;
@@ -118,6 +125,16 @@ static void limit_vcpus(const struct preparation *preparation)
 		preparation->config->nr_vcpus = max;
 }
 
+static int connect_pidfd_socket(struct preparation *preparation,
+				const struct creation_options *options, struct error *err)
+{
+	if (!options->pidfd_socket)
+		return 0;
+	preparation->pidfd_socket =
+		descriptor_socket_connect("--pidfd-socket", options->pidfd_socket, err);
+	return preparation->pidfd_socket < 0 ? preparation->pidfd_socket : 0;
+}
+
 static int prepare(struct preparation *preparation, const struct global_options *globals,
 		   const struct creation_options *options, struct error *err)
 {
@@ -125,9 +142,13 @@ static int prepare(struct preparation *preparation, const struct global_options 
 	int r = container_id_check(options->id, err);
 
 	if (!r)
-		r = load_config(preparation, options->bundle, err);
+		r = load_config(preparation, options, err);
 	if (!r)
 		r = check_terminal(preparation->config, options, err);
+	if (!r)
+		r = inherited_check_for_container(options->preserved_fds, err);
+	if (!r)
+		r = connect_pidfd_socket(preparation, options, err);
 	if (!r)
 		r = container_cgroup_plan(globals, options->id, preparation->config,
 					  &preparation->cgroup, err);
@@ -251,7 +272,11 @@ static int create(struct creation *creation, struct preparation *preparation,
 		r = launch_wait_created(&creation->launch, creation->signal_fd, err);
 	if (r < 0)
 		return error_prefix(err, "unable to start container process");
-	r = container_state_set_status(creation->state, CONTAINER_CREATED, err);
+	if (preparation->pidfd_socket >= 0)
+		r = descriptor_socket_send_pidfd(preparation->pidfd_socket, creation->launch.pid,
+						 PIDFD_OF_CONTAINER, err);
+	if (!r)
+		r = container_state_set_status(creation->state, CONTAINER_CREATED, err);
 	if (!r)
 		r = launch_commit(&creation->launch, err);
 	if (!r && options->pid_file)
@@ -278,6 +303,7 @@ int creation_run(const struct global_options *globals, const struct creation_opt
 		.initramfs.fd = -1,
 		.kvm_fd = -1,
 		.control_fd = -1,
+		.pidfd_socket = -1,
 	};
 	int r;
 

@@ -16,8 +16,11 @@
 struct creation_options {
 	const char *id;
 	const char *bundle;	    /* NULL: the working directory */
+	const char *config;	    /* NULL: the bundle's config.json */
 	const char *pid_file;	    /* NULL: none */
 	const char *console_socket; /* NULL: none */
+	const char *pidfd_socket;   /* NULL: none */
+	int preserved_fds;	    /* number of --preserve-fds */
 	bool is_foreground;	    /* the caller stays; it may be the terminal itself */
 };
 

@@ -16,25 +16,37 @@ enum create_option {
 	OPTION_BUNDLE = 1,
 	OPTION_PID_FILE,
 	OPTION_CONSOLE_SOCKET,
+	OPTION_CONFIG,
+	OPTION_PIDFD_SOCKET,
 	OPTION_DETACH,
 	OPTION_KEEP,
 	OPTION_PRESERVE_FDS,
 	OPTION_IGNORED,
 };
 
-static const struct option options[] = {
-	{ "bundle", required_argument, NULL, OPTION_BUNDLE },
-	{ "b", required_argument, NULL, OPTION_BUNDLE },
-	{ "pid-file", required_argument, NULL, OPTION_PID_FILE },
-	{ "console-socket", required_argument, NULL, OPTION_CONSOLE_SOCKET },
-	{ "preserve-fds", required_argument, NULL, OPTION_PRESERVE_FDS },
+/* A VM pivots and keeps keys by itself; a monitor has no subreaper to leave out. */
+#define CREATE_OPTIONS                                                                             \
+	{ "bundle", required_argument, NULL, OPTION_BUNDLE },                                      \
+		{ "b", required_argument, NULL, OPTION_BUNDLE },                                   \
+		{ "config", required_argument, NULL, OPTION_CONFIG },                              \
+		{ "f", required_argument, NULL, OPTION_CONFIG },                                   \
+		{ "pid-file", required_argument, NULL, OPTION_PID_FILE },                          \
+		{ "console-socket", required_argument, NULL, OPTION_CONSOLE_SOCKET },              \
+		{ "pidfd-socket", required_argument, NULL, OPTION_PIDFD_SOCKET },                  \
+		{ "preserve-fds", required_argument, NULL, OPTION_PRESERVE_FDS },                  \
+		{ "no-pivot", no_argument, NULL, OPTION_IGNORED },                                 \
+		{ "no-new-keyring", no_argument, NULL, OPTION_IGNORED },                           \
+	{                                                                                          \
+		"no-subreaper", no_argument, NULL, OPTION_IGNORED                                  \
+	}
+
+static const struct option create_options[] = { CREATE_OPTIONS, { 0 } };
+
+static const struct option run_options[] = {
+	CREATE_OPTIONS,
 	{ "detach", no_argument, NULL, OPTION_DETACH },
 	{ "d", no_argument, NULL, OPTION_DETACH },
 	{ "keep", no_argument, NULL, OPTION_KEEP },
-	/* A VM pivots and keeps keys by itself; a monitor has no subreaper to leave out. */
-	{ "no-pivot", no_argument, NULL, OPTION_IGNORED },
-	{ "no-new-keyring", no_argument, NULL, OPTION_IGNORED },
-	{ "no-subreaper", no_argument, NULL, OPTION_IGNORED },
 	{ 0 },
 };
 
@@ -44,7 +56,8 @@ struct arguments {
 	bool keeps_state;
 };
 
-static int parse(int argc, char **argv, struct arguments *ret, struct error *err)
+static int parse(int argc, char **argv, const struct option *options, struct arguments *ret,
+		 struct error *err)
 {
 	int option;
 
@@ -60,15 +73,21 @@ static int parse(int argc, char **argv, struct arguments *ret, struct error *err
 		case OPTION_CONSOLE_SOCKET:
 			ret->creation.console_socket = optarg;
 			break;
+		case OPTION_CONFIG:
+			ret->creation.config = optarg;
+			break;
+		case OPTION_PIDFD_SOCKET:
+			ret->creation.pidfd_socket = optarg;
+			break;
 		case OPTION_PRESERVE_FDS:
-			if (check_preserve_fds(err) < 0)
+			if (option_number("preserve-fds", &ret->creation.preserved_fds, err) < 0)
 				return -EINVAL;
 			break;
 		case OPTION_DETACH:
-			ret->is_detached = true;
+			ret->is_detached = option_is_on();
 			break;
 		case OPTION_KEEP:
-			ret->keeps_state = true;
+			ret->keeps_state = option_is_on();
 			break;
 		case OPTION_IGNORED:
 			break;
@@ -86,10 +105,11 @@ int verb_create(const struct global_options *globals, int argc, char **argv, str
 {
 	struct arguments arguments;
 	struct creation creation;
-	int r = parse(argc, argv, &arguments, err);
+	int r = parse(argc, argv, create_options, &arguments, err);
 
-	if (!r)
-		r = creation_run(globals, &arguments.creation, &creation, err);
+	if (r < 0)
+		return r;
+	r = creation_run(globals, &arguments.creation, &creation, err);
 	if (r < 0)
 		return error_prefix(err, "bulkhead create failed");
 	creation_end(&creation);
@@ -128,12 +148,12 @@ int verb_run(const struct global_options *globals, int argc, char **argv, struct
 {
 	struct arguments arguments;
 	struct creation creation;
-	int r = parse(argc, argv, &arguments, err);
+	int r = parse(argc, argv, run_options, &arguments, err);
 
-	if (!r) {
-		arguments.creation.is_foreground = !arguments.is_detached;
-		r = creation_run(globals, &arguments.creation, &creation, err);
-	}
+	if (r < 0)
+		return r;
+	arguments.creation.is_foreground = !arguments.is_detached;
+	r = creation_run(globals, &arguments.creation, &creation, err);
 	if (!r) {
 		r = run(&creation, &arguments, err);
 		creation_end(&creation);

@@ -231,7 +231,7 @@ int verb_events(const struct global_options *globals, int argc, char **argv, str
 		if (option == OPTION_INVALID)
 			return -EINVAL;
 		if (option == 's')
-			is_once = true;
+			is_once = option_is_on();
 		else if (parse_interval(optarg, &watch.interval_ms, err) < 0)
 			return -EINVAL;
 	}

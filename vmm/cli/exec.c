@@ -11,7 +11,9 @@
 #include "vmm/cli/block_signals.h"
 #include "vmm/cli/command_line.h"
 #include "vmm/cli/console.h"
+#include "vmm/cli/descriptor_socket.h"
 #include "vmm/cli/exec_proxy.h"
+#include "vmm/cli/inherited.h"
 #include "vmm/cli/pid_file.h"
 #include "vmm/oci/container_state.h"
 #include "vmm/oci/exec_process.h"
@@ -30,6 +32,7 @@ enum exec_option {
 	OPTION_NO_NEW_PRIVS,
 	OPTION_CAP,
 	OPTION_PRESERVE_FDS,
+	OPTION_PIDFD_SOCKET,
 	OPTION_IGNORE_PAUSED,
 	OPTION_LABEL,
 	OPTION_CGROUP,
@@ -55,6 +58,7 @@ static const struct option options[] = {
 	{ "cap", required_argument, NULL, OPTION_CAP },
 	{ "c", required_argument, NULL, OPTION_CAP },
 	{ "preserve-fds", required_argument, NULL, OPTION_PRESERVE_FDS },
+	{ "pidfd-socket", required_argument, NULL, OPTION_PIDFD_SOCKET },
 	{ "ignore-paused", no_argument, NULL, OPTION_IGNORE_PAUSED },
 	{ "process-label", required_argument, NULL, OPTION_LABEL },
 	{ "apparmor", required_argument, NULL, OPTION_LABEL },
@@ -66,7 +70,8 @@ struct arguments {
 	const char *id;
 	const char *process_file; /* NULL: described by @process */
 	struct exec_options process;
-	const char *console_socket, *pid_file;
+	const char *console_socket, *pid_file, *pidfd_socket; /* NULL: none */
+	int preserved_fds;
 	bool is_detached;
 	bool ignores_pause;
 };
@@ -87,7 +92,7 @@ static int parse_option(int option, struct arguments *ret, struct error *err)
 		list = &ret->process.env;
 		break;
 	case OPTION_TTY:
-		ret->process.has_terminal = true;
+		ret->process.has_terminal = option_is_on();
 		break;
 	case OPTION_USER:
 		ret->process.user = optarg;
@@ -99,21 +104,24 @@ static int parse_option(int option, struct arguments *ret, struct error *err)
 		ret->process_file = optarg;
 		break;
 	case OPTION_DETACH:
-		ret->is_detached = true;
+		ret->is_detached = option_is_on();
 		break;
 	case OPTION_PID_FILE:
 		ret->pid_file = optarg;
 		break;
 	case OPTION_NO_NEW_PRIVS:
-		ret->process.no_new_privileges = true;
+		ret->process.no_new_privileges = option_is_on();
 		break;
 	case OPTION_CAP:
 		list = &ret->process.capabilities;
 		break;
 	case OPTION_PRESERVE_FDS:
-		return check_preserve_fds(err);
+		return option_number("preserve-fds", &ret->preserved_fds, err);
+	case OPTION_PIDFD_SOCKET:
+		ret->pidfd_socket = optarg;
+		break;
 	case OPTION_IGNORE_PAUSED:
-		ret->ignores_pause = true;
+		ret->ignores_pause = option_is_on();
 		break;
 	case OPTION_LABEL:
 		log_debug("%s has no meaning in a virtual machine", optarg);
@@ -141,8 +149,6 @@ static int parse(int argc, char **argv, struct arguments *ret, struct error *err
 	ret->id = argv[optind];
 	ret->process.args = argv + optind + 1;
 	ret->process.nr_args = argc - optind - 1;
-	if (!ret->process_file && ret->process.nr_args == 0)
-		return error_invalid(err, "process args cannot be empty");
 	return 0;
 }
 
@@ -172,6 +178,8 @@ static int make_process(const struct container_state *state, const struct argume
 	struct text_list warnings = { 0 };
 	int r;
 
+	if (!arguments->process_file && arguments->process.nr_args == 0)
+		return error_invalid(err, "process args cannot be empty");
 	if (!arguments->process_file)
 		return exec_process_make(state->dir_fd, &arguments->process, ret, err);
 	r = container_process_load(arguments->process_file, ret, &warnings, err);
@@ -207,13 +215,31 @@ static int open_terminal(const struct container_process *process, const struct a
 	return r;
 }
 
-/* The process runs: write its pid down, and stay or leave. Returns the exit status. */
-static int attend(struct exec_proxy *proxy, const struct arguments *arguments,
-		  const struct console_pty *pty, int signal_fd, struct error *err)
-{
-	int r = arguments->pid_file ? pid_file_write(arguments->pid_file, proxy->pid, err) : 0;
-	int status;
+/* What the process's end on the host needs beside what the guest is told. */
+struct ends {
+	struct console_pty pty;
+	int signal_fd;
+	int pidfd_socket; /* connected; -1: none */
+};
 
+static void ends_close(struct ends *ends)
+{
+	console_pty_close(&ends->pty);
+	fd_close(&ends->signal_fd);
+	fd_close(&ends->pidfd_socket);
+}
+
+/* The process runs: tell who it is, and stay or leave. Returns the exit status. */
+static int attend(struct exec_proxy *proxy, const struct arguments *arguments,
+		  const struct ends *ends, struct error *err)
+{
+	int status, r = 0;
+
+	if (ends->pidfd_socket >= 0)
+		r = descriptor_socket_send_pidfd(ends->pidfd_socket, proxy->pid, PIDFD_OF_EXEC,
+						 err);
+	if (!r && arguments->pid_file)
+		r = pid_file_write(arguments->pid_file, proxy->pid, err);
 	if (r < 0) {
 		exec_proxy_abort(proxy);
 		return r;
@@ -222,9 +248,25 @@ static int attend(struct exec_proxy *proxy, const struct arguments *arguments,
 		exec_proxy_release(proxy);
 		return EXIT_SUCCESS;
 	}
-	status = console_proxy(pty, proxy->pid, signal_fd);
+	status = console_proxy(&ends->pty, proxy->pid, ends->signal_fd);
 	fd_close(&proxy->sync_fd);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int ends_open(struct ends *ends, const struct container_process *process,
+		     const struct arguments *arguments, struct error *err)
+{
+	int r = inherited_check(arguments->preserved_fds, err);
+
+	if (!r)
+		r = block_signals(&ends->signal_fd, err);
+	if (!r && arguments->pidfd_socket) {
+		ends->pidfd_socket =
+			descriptor_socket_connect("--pidfd-socket", arguments->pidfd_socket, err);
+		if (ends->pidfd_socket < 0)
+			return ends->pidfd_socket;
+	}
+	return r < 0 ? r : open_terminal(process, arguments, &ends->pty, err);
 }
 
 static int exec(const struct container_state *state, const struct arguments *arguments,
@@ -233,9 +275,8 @@ static int exec(const struct container_state *state, const struct arguments *arg
 	struct exec_request request = { .state = state,
 					.stdio_fds = { 0, 1, 2 },
 					.terminal_fd = -1 };
-	struct console_pty pty = { -1, -1 };
+	__attribute__((cleanup(ends_close))) struct ends ends = { { -1, -1 }, -1, -1 };
 	struct container_process process = { 0 };
-	AUTO_CLOSE int signal_fd = -1;
 	AUTO_FREE char *text = NULL;
 	struct exec_proxy proxy;
 	int r = check_status(state, arguments, err);
@@ -246,22 +287,17 @@ static int exec(const struct container_state *state, const struct arguments *arg
 		return r;
 	r = container_process_guest_plan(&process, &text, err);
 	if (!r)
-		r = block_signals(&signal_fd, err);
-	if (!r)
-		r = open_terminal(&process, arguments, &pty, err);
+		r = ends_open(&ends, &process, arguments, err);
 	container_process_clear(&process);
-	if (!r) {
-		request.process = text;
-		request.terminal_fd = pty.slave_fd;
-		r = exec_proxy_start(&request, &proxy, err);
-		fd_close(&pty.slave_fd);
-		if (!r)
-			r = attend(&proxy, arguments, &pty, signal_fd, err);
-		else
-			(void)error_prefix(err, "unable to start container process");
-	}
-	console_pty_close(&pty);
-	return r;
+	if (r < 0)
+		return r;
+	request.process = text;
+	request.terminal_fd = ends.pty.slave_fd;
+	r = exec_proxy_start(&request, &proxy, err);
+	fd_close(&ends.pty.slave_fd);
+	if (r < 0)
+		return error_prefix(err, "unable to start container process");
+	return attend(&proxy, arguments, &ends, err);
 }
 
 int verb_exec(const struct global_options *globals, int argc, char **argv, struct error *err)
@@ -270,6 +306,8 @@ int verb_exec(const struct global_options *globals, int argc, char **argv, struc
 	struct arguments arguments;
 	int r = parse(argc, argv, &arguments, err);
 
+	if (r < 0 && command_line_stop() != STOP_NONE)
+		return r;
 	if (!r)
 		r = container_state_load(globals->root, arguments.id, &state, err);
 	if (!r) {

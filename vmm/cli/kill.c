@@ -23,7 +23,7 @@ static int parse_signal(const char *text, int *ret, struct error *err)
 	char *end;
 	long number = strtol(text, &end, 10);
 
-	if (end != text && !*end && number > 0 && number <= SIGRTMAX) {
+	if (end != text && !*end && number >= 0 && number <= SIGRTMAX) {
 		*ret = (int)number;
 		return 0;
 	}
@@ -45,7 +45,7 @@ static int parse_signal(const char *text, int *ret, struct error *err)
 			return 0;
 		}
 	}
-	return error_invalid(err, "unknown signal '%s'", text);
+	return error_invalid(err, "unknown signal \"%s\"", text);
 }
 
 static bool is_alive(const struct container_state *state)
@@ -60,6 +60,8 @@ static int send_signal(struct container_state *state, bool is_for_all, int signa
 
 	if (!is_alive(state) || !state->pid)
 		return error_invalid(err, "container not running");
+	if (signal_number == 0) /* whether it is there was the question */
+		return 0;
 	if (signal_number == SIGKILL)
 		return lifecycle_kill(state, err);
 	r = control_call(state->dir_fd, is_for_all ? CONTROL_SIGNAL_ALL : CONTROL_SIGNAL,
@@ -84,17 +86,18 @@ int verb_kill(const struct global_options *globals, int argc, char **argv, struc
 	while ((option = next_option(argc, argv, options, err)) != OPTION_END) {
 		if (option == OPTION_INVALID)
 			return -EINVAL;
-		is_for_all = true;
+		is_for_all = option_is_on();
 	}
 	if (check_words(argc, argv, 1, 2, err) < 0)
-		return -EINVAL;
-	if (argc - optind == 2 && parse_signal(argv[optind + 1], &signal_number, err) < 0)
 		return -EINVAL;
 	r = container_state_load(globals->root, argv[optind], &state, err);
 	if (r < 0)
 		return r;
+	if (argc - optind == 2)
+		r = parse_signal(argv[optind + 1], &signal_number, err);
 	/* Nothing of a stopped container is left that --all could miss. */
-	r = is_for_all && !is_alive(state) ? 0 : send_signal(state, is_for_all, signal_number, err);
+	if (!r && (!is_for_all || is_alive(state)))
+		r = send_signal(state, is_for_all, signal_number, err);
 	container_state_free(state);
 	return r < 0 ? r : EXIT_SUCCESS;
 }
@@ -155,7 +158,7 @@ int verb_delete(const struct global_options *globals, int argc, char **argv, str
 	while ((option = next_option(argc, argv, options, err)) != OPTION_END) {
 		if (option == OPTION_INVALID)
 			return -EINVAL;
-		is_forced = true;
+		is_forced = option_is_on();
 	}
 	if (check_words(argc, argv, 1, 1, err) < 0)
 		return -EINVAL;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "vmm/cli/command_line.h"
+#include "vmm/cli/container_argument.h"
 #include "vmm/oci/container_state.h"
 #include "vmm/session/control_socket.h"
 
@@ -49,14 +50,9 @@ static int resume_container(struct container_state *state, struct error *err)
 static int run(const struct global_options *globals, int argc, char **argv,
 	       int (*change)(struct container_state *state, struct error *err), struct error *err)
 {
-	static const struct option options[] = { { 0 } };
 	struct container_state *state;
-	int r;
+	int r = container_argument_load(globals, argc, argv, &state, err);
 
-	if (next_option(argc, argv, options, err) == OPTION_INVALID ||
-	    check_words(argc, argv, 1, 1, err) < 0)
-		return -EINVAL;
-	r = container_state_load(globals->root, argv[optind], &state, err);
 	if (r < 0)
 		return r;
 	r = container_state_lock(state, LOCK_TIMEOUT_MS, err);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* start.c - `start`: let a created container's process go */
-#include <errno.h>
 #include <stdlib.h>
 
 #include "vmm/cli/command_line.h"
+#include "vmm/cli/container_argument.h"
 #include "vmm/cli/lifecycle.h"
 #include "vmm/oci/container_state.h"
 
@@ -32,14 +32,9 @@ static int start(struct container_state *state, struct error *err)
 
 int verb_start(const struct global_options *globals, int argc, char **argv, struct error *err)
 {
-	static const struct option options[] = { { 0 } };
 	struct container_state *state;
-	int r;
+	int r = container_argument_load(globals, argc, argv, &state, err);
 
-	if (next_option(argc, argv, options, err) == OPTION_INVALID ||
-	    check_words(argc, argv, 1, 1, err) < 0)
-		return -EINVAL;
-	r = container_state_load(globals->root, argv[optind], &state, err);
 	if (r < 0)
 		return r;
 	r = start(state, err);

@@ -10,6 +10,7 @@
 #include "vmm/base/fd.h"
 #include "vmm/base/log.h"
 #include "vmm/cli/command_line.h"
+#include "vmm/cli/container_argument.h"
 #include "vmm/oci/container_state.h"
 #include "vmm/oci/features.h"
 #include "vmm/oci/spec.h"
@@ -29,14 +30,9 @@ static int print_text(char *text, struct error *err)
 
 int verb_state(const struct global_options *globals, int argc, char **argv, struct error *err)
 {
-	static const struct option options[] = { { 0 } };
 	struct container_state *state;
-	int r;
+	int r = container_argument_load(globals, argc, argv, &state, err);
 
-	if (next_option(argc, argv, options, err) == OPTION_INVALID ||
-	    check_words(argc, argv, 1, 1, err) < 0)
-		return -EINVAL;
-	r = container_state_load(globals->root, argv[optind], &state, err);
 	if (r < 0)
 		return r;
 	r = print_text(state_json_text(state), err);
@@ -73,7 +69,7 @@ int verb_list(const struct global_options *globals, int argc, char **argv, struc
 		if (option == OPTION_INVALID)
 			return -EINVAL;
 		if (option == 'q')
-			is_quiet = true;
+			is_quiet = option_is_on();
 		else if (set_list_format(&format, err) < 0)
 			return -EINVAL;
 	}
@@ -92,6 +88,7 @@ int verb_spec(const struct global_options *globals, int argc, char **argv, struc
 	static const struct option options[] = {
 		{ "bundle", required_argument, NULL, 'b' },
 		{ "b", required_argument, NULL, 'b' },
+		{ "rootless", no_argument, NULL, 'r' },
 		{ 0 },
 	};
 	const char *bundle = ".";
@@ -102,7 +99,11 @@ int verb_spec(const struct global_options *globals, int argc, char **argv, struc
 	while ((option = next_option(argc, argv, options, err)) != OPTION_END) {
 		if (option == OPTION_INVALID)
 			return -EINVAL;
-		bundle = optarg;
+		if (option == 'b')
+			bundle = optarg;
+		else if (option_is_on())
+			return error_invalid(err, "spec: --rootless: not supported: containers "
+						  "have no user namespace");
 	}
 	if (check_words(argc, argv, 0, 0, err) < 0)
 		return -EINVAL;

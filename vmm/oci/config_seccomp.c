@@ -53,6 +53,17 @@ static const enum scmp_compare operator_values[] = {
 _Static_assert(ARRAY_SIZE(config_seccomp_operators) == ARRAY_SIZE(operator_values) + 1,
 	       "a value for every name");
 
+/* Those of the specification; an older libseccomp may lack the newest. */
+const char *const config_seccomp_architectures[] = {
+	"SCMP_ARCH_X86",      "SCMP_ARCH_X86_64",      "SCMP_ARCH_X32",
+	"SCMP_ARCH_ARM",      "SCMP_ARCH_AARCH64",     "SCMP_ARCH_MIPS",
+	"SCMP_ARCH_MIPS64",   "SCMP_ARCH_MIPS64N32",   "SCMP_ARCH_MIPSEL",
+	"SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PPC",
+	"SCMP_ARCH_PPC64",    "SCMP_ARCH_PPC64LE",     "SCMP_ARCH_S390",
+	"SCMP_ARCH_S390X",    "SCMP_ARCH_PARISC",      "SCMP_ARCH_PARISC64",
+	"SCMP_ARCH_RISCV64",  "SCMP_ARCH_LOONGARCH64", NULL,
+};
+
 /* By the number of their bit. */
 const char *const config_seccomp_flags[] = {
 	"SECCOMP_FILTER_FLAG_TSYNC",
@@ -122,6 +133,11 @@ static uint32_t resolve_architecture(const char *name)
 		lower[len++] = (char)tolower((unsigned char)*name);
 	lower[len] = 0;
 	return *name ? 0 : seccomp_arch_resolve_name(lower);
+}
+
+bool config_seccomp_has_architecture(const char *name)
+{
+	return resolve_architecture(name) != 0;
 }
 
 /* The guest's own architecture is always there; those of other byte order cannot be, and need not.

@@ -76,6 +76,10 @@ int config_parse_hooks(const struct json_field *field, struct container_hooks *h
 extern const char *const config_seccomp_actions[];
 extern const char *const config_seccomp_operators[];
 extern const char *const config_seccomp_flags[];
+extern const char *const config_seccomp_architectures[];
+
+/* True when libseccomp knows the architecture of that name. */
+bool config_seccomp_has_architecture(const char *name);
 
 /* True when a guest kernel has the character device by itself, so that a node for it works. */
 bool config_is_guest_device(uint32_t major, uint32_t minor);

@@ -152,8 +152,8 @@ static int parse_top(const struct json_field *top, const char *bundle_path,
 	return r;
 }
 
-int container_config_parse(const char *text, size_t size, const char *bundle_path,
-			   struct container_config **ret, struct error *err)
+static int parse(const char *name, const char *text, size_t size, const char *bundle_path,
+		 struct container_config **ret, struct error *err)
 {
 	__attribute__((cleanup(config_cleanup))) struct container_config *config =
 		calloc(1, sizeof(*config));
@@ -163,16 +163,16 @@ int container_config_parse(const char *text, size_t size, const char *bundle_pat
 	int r;
 
 	if (!config)
-		return error_set(err, ENOMEM, CONTAINER_CONFIG_NAME);
-	document = json_text_parse(CONTAINER_CONFIG_NAME, text, size, err);
+		return error_set(err, ENOMEM, "%s", name);
+	document = json_text_parse(name, text, size, err);
 	if (!document)
 		return -EINVAL;
 	notes.warnings = &config->warnings;
-	r = json_field_top(&top, CONTAINER_CONFIG_NAME, document, err);
+	r = json_field_top(&top, name, document, err);
 	if (!r)
 		r = parse_top(&top, bundle_path, config, &notes, err);
 	if (!r)
-		r = config_notes_finish(&notes, CONTAINER_CONFIG_NAME, err);
+		r = config_notes_finish(&notes, name, err);
 	text_list_clear(&notes.refusals);
 	if (r < 0)
 		return r;
@@ -180,27 +180,33 @@ int container_config_parse(const char *text, size_t size, const char *bundle_pat
 	return 0;
 }
 
+int container_config_parse(const char *text, size_t size, const char *bundle_path,
+			   struct container_config **ret, struct error *err)
+{
+	return parse(CONTAINER_CONFIG_NAME, text, size, bundle_path, ret, err);
+}
+
 /*
  * What a bind's source is. Whoever opens it later decides; this is for an early, clear error, and
  * refuses what a guest would see but could not use.
  */
-static int check_bind_source(struct container_mount *mount, size_t index, struct error *err)
+static int check_bind_source(const char *name, struct container_mount *mount, size_t index,
+			     struct error *err)
 {
 	struct stat st;
 
 	if (stat(mount->source, &st) < 0)
-		return error_set(err, errno, "%s: mounts[%zu].source: %s", CONTAINER_CONFIG_NAME,
-				 index, mount->source);
+		return error_set(err, errno, "%s: mounts[%zu].source: %s", name, index,
+				 mount->source);
 	mount->is_file = !S_ISDIR(st.st_mode);
 	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISSOCK(st.st_mode) ||
 	    (S_ISCHR(st.st_mode) && config_is_guest_device(major(st.st_rdev), minor(st.st_rdev))))
 		return 0;
-	return error_invalid(err, "%s: mounts[%zu].source: %s: binding a %s is not supported",
-			     CONTAINER_CONFIG_NAME, index, mount->source,
-			     S_ISFIFO(st.st_mode) ? "FIFO" : "host device");
+	return error_invalid(err, "%s: mounts[%zu].source: %s: binding a %s is not supported", name,
+			     index, mount->source, S_ISFIFO(st.st_mode) ? "FIFO" : "host device");
 }
 
-static int check_host_files(struct container_config *config, struct error *err)
+static int check_host_files(const char *name, struct container_config *config, struct error *err)
 {
 	struct stat st;
 	int r = 0;
@@ -211,11 +217,10 @@ static int check_host_files(struct container_config *config, struct error *err)
 	else if (!S_ISDIR(st.st_mode))
 		r = ENOTDIR;
 	if (r)
-		return error_set(err, r, "%s: root.path: %s", CONTAINER_CONFIG_NAME,
-				 config->rootfs);
+		return error_set(err, r, "%s: root.path: %s", name, config->rootfs);
 	for (size_t i = 0; !r && i < config->nr_mounts; i++)
 		if (config->mounts[i].is_bind)
-			r = check_bind_source(&config->mounts[i], i, err);
+			r = check_bind_source(name, &config->mounts[i], i, err);
 	return r;
 }
 
@@ -223,7 +228,7 @@ static int check_host_files(struct container_config *config, struct error *err)
  * A UTS namespace that exists cannot be joined by a virtual machine, but its host name can be
  * given to one: the containers of a pod have their sandbox's.
  */
-static int take_host_name(struct container_config *config, struct error *err)
+static int take_host_name(const char *file, struct container_config *config, struct error *err)
 {
 	AUTO_CLOSE int own = -1, other = -1;
 	char name[HOST_NAME_SIZE_MAX + 1] = "";
@@ -234,35 +239,34 @@ static int take_host_name(struct container_config *config, struct error *err)
 	own = open("/proc/self/ns/uts", O_RDONLY | O_CLOEXEC);
 	other = open(config->utsns_path, O_RDONLY | O_CLOEXEC);
 	if (own < 0 || other < 0 || setns(other, CLONE_NEWUTS) < 0)
-		return error_set(err, errno, "%s: linux.namespaces: uts: '%s'",
-				 CONTAINER_CONFIG_NAME, config->utsns_path);
+		return error_set(err, errno, "%s: linux.namespaces: uts: '%s'", file,
+				 config->utsns_path);
 	if (gethostname(name, sizeof(name)) < 0)
 		r = errno;
 	if (setns(own, CLONE_NEWUTS) < 0)
 		r = errno;
 	if (r)
-		return error_set(err, r, "%s: linux.namespaces: uts: '%s'", CONTAINER_CONFIG_NAME,
+		return error_set(err, r, "%s: linux.namespaces: uts: '%s'", file,
 				 config->utsns_path);
 	config->hostname = strdup(name);
 	return config->hostname ? 0 : error_set(err, ENOMEM, "hostname");
 }
 
-int container_config_load(int bundle_fd, const char *bundle_path, struct container_config **ret,
-			  struct error *err)
+int container_config_load(int dir_fd, const char *name, const char *bundle_path,
+			  struct container_config **ret, struct error *err)
 {
 	__attribute__((cleanup(config_cleanup))) struct container_config *config = NULL;
 	AUTO_FREE char *text = NULL;
 	size_t size;
 	int r;
 
-	r = file_load(bundle_fd, CONTAINER_CONFIG_NAME, CONTAINER_CONFIG_SIZE_MAX, &text, &size,
-		      err);
+	r = file_load(dir_fd, name, CONTAINER_CONFIG_SIZE_MAX, &text, &size, err);
 	if (!r)
-		r = container_config_parse(text, size, bundle_path, &config, err);
+		r = parse(name, text, size, bundle_path, &config, err);
 	if (!r)
-		r = check_host_files(config, err);
+		r = check_host_files(name, config, err);
 	if (!r)
-		r = take_host_name(config, err);
+		r = take_host_name(name, config, err);
 	if (r)
 		return r;
 	config->text = pointer_take(text);

@@ -181,15 +181,15 @@ struct container_config {
 };
 
 /*
- * Load and check config.json of the bundle whose directory @bundle_fd refers to and whose absolute
+ * Load and check the file @name below @dir_fd, config.json as a rule, of the bundle whose absolute
  * path is @bundle_path. The root directory and the sources of binds must exist.
  *
  * Returns 0 and stores in *@ret what container_config_free() releases, or a negative errno value
  * with an error that names the file and the field. A single error names every field that is
  * refused because this version does not support it.
  */
-int container_config_load(int bundle_fd, const char *bundle_path, struct container_config **ret,
-			  struct error *err);
+int container_config_load(int dir_fd, const char *name, const char *bundle_path,
+			  struct container_config **ret, struct error *err);
 
 /*
  * The same for the @size bytes at @text, without looking at any file: is_file stays false in every

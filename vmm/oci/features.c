@@ -3,6 +3,8 @@
 
 #include <ctype.h>
 #include <jansson.h>
+#include <seccomp.h>
+#include <stdio.h>
 #include <sys/capability.h>
 
 #include "vmm/oci/config_sections.h"
@@ -63,11 +65,21 @@ static json_t *build_names(const char *const *names)
 	return array;
 }
 
+static json_t *build_architectures(void)
+{
+	json_t *array = json_array();
+
+	for (const char *const *name = config_seccomp_architectures; *name; name++)
+		if (config_seccomp_has_architecture(*name))
+			(void)json_array_append_new(array, json_string(*name));
+	return array;
+}
+
 static json_t *build_seccomp(void)
 {
-	return json_pack("{s:b, s:o, s:o, s:o, s:o}", "enabled", true, "actions",
-			 build_names(config_seccomp_actions), "operators",
-			 build_names(config_seccomp_operators), "knownFlags",
+	return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "enabled", true, "archs",
+			 build_architectures(), "actions", build_names(config_seccomp_actions),
+			 "operators", build_names(config_seccomp_operators), "knownFlags",
 			 build_names(config_seccomp_flags), "supportedFlags",
 			 build_names(config_seccomp_flags));
 }
@@ -79,6 +91,17 @@ static json_t *build_hooks(void)
 	for (unsigned int i = 0; i < CONTAINER_NR_HOOK_KINDS; i++)
 		(void)json_array_append_new(kinds, json_string(container_hook_name(i)));
 	return kinds;
+}
+
+static json_t *build_annotations(void)
+{
+	const struct scmp_version *version = seccomp_version();
+	char text[64];
+
+	(void)snprintf(text, sizeof(text), "%u.%u.%u", version->major, version->minor,
+		       version->micro);
+	return json_pack("{s:s, s:s}", "bulkhead.fields-without-meaning", WITHOUT_MEANING,
+			 "io.github.seccomp.libseccomp.version", text);
 }
 
 static json_t *build_switch(bool is_enabled)
@@ -99,12 +122,11 @@ static json_t *build_linux(void)
 
 char *features_text(void)
 {
-	json_t *features =
-		json_pack("{s:s, s:s, s:o, s:o, s:o, s:{s:s}, s:[]}", "ociVersionMin",
-			  OCI_SPEC_VERSION_MIN, "ociVersionMax", OCI_SPEC_VERSION, "hooks",
-			  build_hooks(), "mountOptions", build_mount_options(), "linux",
-			  build_linux(), "annotations", "bulkhead.fields-without-meaning",
-			  WITHOUT_MEANING, "potentiallyUnsafeConfigAnnotations");
+	json_t *features = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:[]}", "ociVersionMin",
+				     OCI_SPEC_VERSION_MIN, "ociVersionMax", OCI_SPEC_VERSION,
+				     "hooks", build_hooks(), "mountOptions", build_mount_options(),
+				     "linux", build_linux(), "annotations", build_annotations(),
+				     "potentiallyUnsafeConfigAnnotations");
 	char *text = features ? json_dumps(features, JSON_INDENT(4)) : NULL;
 
 	json_decref(features);
