@@ -169,6 +169,7 @@ ends_with()
 	case $name in
 	exits) engine exits ;;
 	dies) engine dies --kill TERM ;;
+	named) engine named --pidfd ;;
 	esac || status=$?
 	[ "$status" -eq "${1#*:}" ] || { echo "$name: $status"; return 1; }
 }
@@ -176,7 +177,8 @@ ends_with()
 @test "the process is its engine's to wait for, with the workload's status" {
 	bundle exits . sh -c 'exit 7'
 	bundle dies 'del(.linux.namespaces[] | select(.type == "pid"))' sleep 1000
-	one_by_one ends_with exits:7 dies:143
+	bundle named . sleep 1000
+	one_by_one ends_with exits:7 dies:143 named:137
 	has_state exits stopped 0
 	has_state dies stopped 0
 }
@@ -210,8 +212,9 @@ arrives()
 	arrives 28 WINCH
 	arrives RTMIN+2 36
 	arrives SIGRTMAX 64
-	for signal in NONE SIG '' 0 65 9x RTMIN-1 RTMAX+1; do
-		fails "unknown signal '$signal'" kill signals "$signal"
+	bulkhead kill signals 0
+	for signal in NONE SIG '' -9 65 9x RTMIN-1 RTMAX+1; do
+		fails "unknown signal \"$signal\"" kill signals "$signal"
 	done
 	arrives alrm ALRM
 	bulkhead kill --all signals 9

@@ -37,14 +37,11 @@ is_empty()
 
 @test "options that do not exist, lack their argument or make no sense" {
 	bundle b . true
-	refused --no-such-option --no-such-option
-	refused --no-such-option create --no-such-option c
-	refused --bundle create --bundle
-	refused --detach run --detach=yes c
-	refused '--log-format is text or json' --log-format xml list
-	refused '--preserve-fds 2' create --preserve-fds 2 --bundle "$BATS_TEST_TMPDIR/b" c
-	refused --all kill --all=maybe c
-	refused --format list --format yaml
+	refused -no-such-option --no-such-option
+	refused -no-such-option create --no-such-option c
+	refused -bundle create --bundle
+	refused '--preserve-fds 1: descriptor 3' create --preserve-fds 1 \
+		--bundle "$BATS_TEST_TMPDIR/b" c 3< /dev/null
 	refused /no/such/log --log /no/such/log state c
 }
 
