@@ -66,9 +66,12 @@ static int variable(const char *name)
 {
 	const char *text = getenv(name);
 	char *end;
-	long number = text ? strtol(text, &end, 10) : 0;
+	long number;
 
-	return text && end != text && !*end && number > 0 && number < INT_MAX ? (int)number : 0;
+	if (!text)
+		return 0;
+	number = strtol(text, &end, 10);
+	return end != text && !*end && number > 0 && number < INT_MAX ? (int)number : 0;
 }
 
 int inherited_check_for_container(int preserved, struct error *err)
