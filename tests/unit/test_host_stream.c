@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -21,18 +22,30 @@
 static struct event_loop loop;
 static char bytes[1 << 20];
 
+static unsigned int nr_events;
+
 static void on_event(void *context, uint32_t events)
 {
 	(void)context;
 	(void)events;
+	nr_events++;
 }
 
-/* Whether an event comes at once. */
+/* Whether an event comes at once; what the stream keeps to itself comes no more than once. */
 static bool has_event(void)
 {
 	struct epoll_event event;
 
-	return epoll_wait(loop.epoll_fd, &event, 1, 0) == 1;
+	nr_events = 0;
+	for (unsigned int i = 0; i < 2 && epoll_wait(loop.epoll_fd, &event, 1, 0) == 1; i++) {
+		const struct event_source *source = event.data.ptr;
+
+		source->on_event(source->context, event.events);
+		if (nr_events)
+			return true;
+	}
+	is_int(epoll_wait(loop.epoll_fd, &event, 1, 0), 0);
+	return false;
 }
 
 static void init(struct host_stream *stream, int fd)
@@ -196,6 +209,93 @@ static void test_terminal(void)
 	host_stream_close(&stream);
 }
 
+/* The master of a pty, which is ours alone: to open it again would make another terminal. */
+static void test_own(void)
+{
+	struct host_stream stream;
+	struct error err;
+	int master, slave;
+	char taken[8];
+
+	ok(openpty(&master, &slave, NULL, NULL, NULL) == 0);
+	is_int(host_stream_init_own(&stream, master, &loop, on_event, NULL, &err), 0);
+	is_int(stream.fd, master);
+	is_int(host_stream_read(&stream, taken, sizeof(taken)), -EAGAIN);
+	ok(!host_stream_watch(&stream, EPOLLIN));
+	ok(!has_event());
+	ok(write(slave, "ab", 2) == 2);
+	ok(poll(&(struct pollfd){ .fd = stream.fd, .events = POLLIN }, 1, PATIENCE_MS) == 1);
+	ok(has_event());
+	is_int(host_stream_read(&stream, taken, sizeof(taken)), 2);
+	ok(fill(&stream) >= 4096);
+	ok(!host_stream_watch(&stream, 0));
+	(void)close(slave);
+	ok(!has_event());
+	is_int(host_stream_read(&stream, taken, sizeof(taken)), -EIO);
+	ok(!host_stream_watch(&stream, EPOLLIN));
+	ok(has_event());
+	host_stream_close(&stream);
+	is_int(host_stream_init_own(&stream, 1 << 20, &loop, on_event, NULL, &err), -EBADF);
+	is_int(stream.fd, -1);
+}
+
+/* From now on the kernel refuses to watch any descriptor more, as if its memory had run out. */
+static bool exhaust_watches(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	bool is_done = filter &&
+		       seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSPC), SCMP_SYS(epoll_ctl), 1,
+					SCMP_A1(SCMP_CMP_EQ, EPOLL_CTL_ADD)) == 0 &&
+		       seccomp_load(filter) == 0;
+
+	seccomp_release(filter);
+	return is_done;
+}
+
+/* In a child, which exits with the number of checks that failed. */
+static int check_exhausted(void)
+{
+	struct host_stream stream, late;
+	struct error err;
+	char taken[8];
+	int pair[2];
+
+	ok(pipe(pair) == 0);
+	init(&stream, pair[0]);
+	ok(!host_stream_watch(&stream, EPOLLIN));
+	ok(!host_stream_watch(&stream, 0));
+	ok(exhaust_watches());
+	/* Class: a stream that was left unwatched for a while stalls for ever. */
+	for (unsigned int i = 0; i < 3; i++) {
+		ok(!host_stream_watch(&stream, EPOLLIN));
+		ok(!has_event());
+		ok(write(pair[1], "a", 1) == 1);
+		ok(has_event());
+		is_int(host_stream_read(&stream, taken, sizeof(taken)), 1);
+		ok(!host_stream_watch(&stream, 0));
+	}
+	is_int(host_stream_init(&late, pair[1], &loop, on_event, NULL, &err), -ENOSPC);
+	host_stream_close(&stream);
+	return (int)tap_failures;
+}
+
+static void test_exhausted(void)
+{
+	int status = -1;
+	pid_t pid;
+
+	(void)fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		(void)dup2(STDERR_FILENO, STDOUT_FILENO); /* the plan is the parent's */
+		status = check_exhausted();
+		(void)fflush(stdout);
+		_exit(status);
+	}
+	ok(pid > 0 && waitpid(pid, &status, 0) == pid);
+	is_int(status, 0);
+}
+
 static void test_bad_descriptor(void)
 {
 	struct host_stream stream;
@@ -284,6 +384,8 @@ int main(void)
 	test_reader_is_gone();
 	test_always_ready();
 	test_terminal();
+	test_own();
+	test_exhausted();
 	test_bad_descriptor();
 	test_pipes_of_another_user();
 	event_loop_fini(&loop);

@@ -42,10 +42,34 @@ static bool is_ready(const struct host_stream *stream, short events)
 	return !stream->is_blocking || poll(&pollfd, 1, 0) > 0;
 }
 
+/* A hang-up of a stream that is not watched is delivered once, and is nobody's business. */
+static void on_source_event(void *context, uint32_t events)
+{
+	struct host_stream *stream = context;
+
+	if (stream->events)
+		stream->on_event(stream->context, events);
+}
+
+/* Take the place in the loop that is kept until the stream is closed: later changes cannot fail. */
+static int enter_loop(struct host_stream *stream, struct error *err)
+{
+	struct error watch_error;
+	int r = event_loop_add(stream->loop, &stream->source, stream->fd, EPOLLONESHOT,
+			       on_source_event, stream, &watch_error);
+
+	/* Regular files and some devices refuse to be watched: they are always ready. */
+	stream->is_always_ready = r == -EPERM;
+	if (r < 0 && r != -EPERM) {
+		*err = watch_error;
+		return r;
+	}
+	return 0;
+}
+
 int host_stream_init(struct host_stream *stream, int fd, struct event_loop *loop, event_fn on_event,
 		     void *context, struct error *err)
 {
-	struct error watch_error;
 	struct stat st;
 	int r;
 
@@ -60,34 +84,38 @@ int host_stream_init(struct host_stream *stream, int fd, struct event_loop *loop
 	stream->is_socket = S_ISSOCK(st.st_mode);
 	if (S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(fd)))
 		stream->is_blocking = !reopen_nonblocking(&stream->fd);
-	/* Regular files and some devices refuse to be watched: they are always ready. */
-	r = event_loop_add(loop, &stream->source, stream->fd, 0, on_event, context, &watch_error);
-	event_loop_remove(loop, &stream->source);
-	stream->is_always_ready = r == -EPERM;
-	if (r < 0 && r != -EPERM) {
-		*err = watch_error;
+	r = enter_loop(stream, err);
+	if (r < 0)
 		host_stream_close(stream);
-		return r;
-	}
-	return 0;
+	return r;
+}
+
+int host_stream_init_own(struct host_stream *stream, int fd, struct event_loop *loop,
+			 event_fn on_event, void *context, struct error *err)
+{
+	int r;
+
+	*stream = (struct host_stream){
+		.fd = fd, .loop = loop, .source.fd = -1, .on_event = on_event, .context = context
+	};
+	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
+		r = error_set(err, errno, "make a stream non-blocking");
+	else
+		r = enter_loop(stream, err);
+	if (r < 0)
+		host_stream_close(stream);
+	return r;
 }
 
 bool host_stream_watch(struct host_stream *stream, uint32_t events)
 {
-	struct error err;
-
 	if (stream->fd < 0 || stream->is_always_ready)
 		return events && stream->is_always_ready && stream->fd >= 0;
 	if (events == stream->events)
 		return false;
 	stream->events = events;
-	if (!events)
-		event_loop_remove(stream->loop, &stream->source);
-	else if (stream->source.fd >= 0)
-		event_loop_modify(stream->loop, &stream->source, events);
-	else if (event_loop_add(stream->loop, &stream->source, stream->fd, events, stream->on_event,
-				stream->context, &err) < 0)
-		stream->is_always_ready = true; /* out of kernel memory: try without waiting */
+	/* One shot: after the hang-up that cannot be masked epoll is silent until the next change. */
+	event_loop_modify(stream->loop, &stream->source, events ? events : EPOLLONESHOT);
 	return false;
 }
 

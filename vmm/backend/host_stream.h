@@ -4,7 +4,8 @@
  *
  * The descriptors that an engine hands over are shared with other processes, so O_NONBLOCK must
  * not be set on them. Pipes and terminals are opened once more, sockets are told per call, regular
- * files never block.
+ * files never block. The stream has its place in epoll from the beginning to the end, so that
+ * nothing can run out (kernel memory, max_user_watches) while bytes flow.
  *
  * Thread: the event loop's.
  */
@@ -31,10 +32,18 @@ struct host_stream {
 
 /*
  * Take @fd (also on failure) and prepare it for @loop; nothing is watched before
- * host_stream_watch(). @on_event is called like any event_fn.
+ * host_stream_watch(). @on_event is called like any event_fn. Returns 0 or a negative errno value,
+ * -ENOSPC and -ENOMEM if the kernel refuses to watch one descriptor more.
  */
 int host_stream_init(struct host_stream *stream, int fd, struct event_loop *loop, event_fn on_event,
 		     void *context, struct error *err);
+
+/*
+ * The same for a stream that nobody shares with us: it is made non-blocking. For the master of a
+ * pty, which cannot be opened again.
+ */
+int host_stream_init_own(struct host_stream *stream, int fd, struct event_loop *loop,
+			 event_fn on_event, void *context, struct error *err);
 
 /*
  * Wait for @events (EPOLLIN, EPOLLOUT or both), 0 for none: then not even a hang-up is reported.
