@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_console_pty.c - a container's pty: raw, sent to an engine, relayed in the foreground */
+/* test_console_pty.c - a container's pty: raw, sized, sent to an engine */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <pty.h>
 #include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -95,86 +93,36 @@ static void test_send(void)
 	scratch_dir_remove(directory);
 }
 
-/* --- the foreground -------------------------------------------------------------------------- */
-
-/* The workload's side of the terminal: greet, take one line, answer, end. */
-static void workload(int slave_fd)
+static void test_size(void)
 {
-	char line[16];
-	ssize_t n;
-
-	(void)!write(slave_fd, "hello\n", 6);
-	n = read(slave_fd, line, sizeof(line));
-	if (n > 0)
-		(void)!write(slave_fd, line, (size_t)n);
-	_exit(n == 4 && memcmp(line, "keys", 4) == 0 ? 42 : 1);
-}
-
-/* `run`: its standard streams are @input and @output. Ends with the workload's code or signal. */
-static void foreground(int input, int output)
-{
+	int master, slave, kept = dup(STDIN_FILENO);
+	struct winsize size = { .ws_row = 5, .ws_col = 7 };
 	struct console_pty pty;
-	int signal_fd, status;
-	sigset_t set;
-	pid_t pid;
 
-	(void)alarm(20);
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGCHLD);
-	(void)sigaddset(&set, SIGWINCH);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigprocmask(SIG_BLOCK, &set, NULL);
-	signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
-	if (console_pty_open(&pty, 24, 80, &err) < 0)
-		_exit(99);
-	pid = fork();
-	if (pid == 0) {
-		(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
-		workload(pty.slave_fd);
-	}
-	(void)dup2(input, STDIN_FILENO);
-	(void)dup2(output, STDOUT_FILENO);
-	status = console_proxy(&pty, pid, signal_fd);
-	_exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
-}
-
-static int read_exactly(int fd, char *bytes, size_t len)
-{
-	size_t done = 0;
-	ssize_t n;
-
-	while (done < len && (n = read(fd, bytes + done, len - done)) > 0)
-		done += (size_t)n;
-	bytes[done] = 0;
-	return (int)done;
-}
-
-static void check_foreground(bool is_killed, int want)
-{
-	int input[2], output[2], status = -1;
-	char bytes[32];
-	pid_t pid;
-
-	ok(pipe2(input, O_CLOEXEC) == 0 && pipe2(output, O_CLOEXEC) == 0);
+	ok(openpty(&master, &slave, NULL, NULL, &size) == 0);
+	(void)dup2(slave, STDIN_FILENO);
+	is_int(console_pty_open(&pty, 1, 2, &err), 0);
+	console_pty_resize(&pty);
+	ok(ioctl(pty.slave_fd, TIOCGWINSZ, &size) == 0);
+	is_int(size.ws_row, 5);
+	is_int(size.ws_col, 7);
+	/* A terminal without a size says nothing, and neither do streams that are none. */
+	size = (struct winsize){ 0 };
+	ok(ioctl(slave, TIOCSWINSZ, &size) == 0);
+	size.ws_row = 8;
+	size.ws_col = 9;
 	(void)fflush(stdout);
-	pid = fork();
-	if (pid == 0)
-		foreground(input[0], output[1]);
-	(void)close(input[0]);
-	(void)close(output[1]);
-	is_int(read_exactly(output[0], bytes, 6), 6);
-	is_str(bytes, "hello\n");
-	if (is_killed)
-		ok(kill(pid, SIGTERM) == 0); /* passed on */
-	else
-		ok(write(input[1], "keys", 4) == 4);
-	/* What was written just before the end arrives, too. */
-	(void)read_exactly(output[0], bytes, sizeof(bytes) - 1);
-	is_str(bytes, is_killed ? "" : "keys");
-	ok(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
-	is_int(WEXITSTATUS(status), want);
-	(void)close(input[1]);
-	(void)close(output[0]);
+	if (!isatty(STDOUT_FILENO) && !isatty(STDERR_FILENO)) {
+		console_size(&size.ws_row, &size.ws_col);
+		is_int(size.ws_row, 8);
+		is_int(size.ws_col, 9);
+	}
+	console_pty_close(&pty);
+	console_pty_resize(&pty);
+	(void)dup2(kept, STDIN_FILENO);
+	(void)close(kept);
+	(void)close(slave);
+	(void)close(master);
 }
 
 int main(void)
@@ -182,7 +130,6 @@ int main(void)
 	(void)alarm(60);
 	test_open();
 	test_send();
-	check_foreground(false, 42);
-	check_foreground(true, 128 + SIGTERM);
+	test_size();
 	return tap_done();
 }

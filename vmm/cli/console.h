@@ -25,10 +25,10 @@ void console_pty_close(struct console_pty *pty);
 int console_pty_send(const struct console_pty *pty, const char *socket_path, struct error *err);
 
 /*
- * Be the terminal of a container in the foreground: relay between our own terminal (standard
- * input and output, in raw mode meanwhile) and the master until @pid, our child, has ended; pass on
- * the signals that @signal_fd (a signalfd, SIGCHLD and SIGWINCH among them) delivers.
- *
- * Returns the wait status of @pid.
+ * Put the size of our caller's terminal, the first of the standard streams that is one with a size,
+ * into *@rows and *@columns; without any they keep what they hold.
  */
-int console_proxy(const struct console_pty *pty, pid_t pid, int signal_fd);
+void console_size(uint16_t *rows, uint16_t *columns);
+
+/* Give the pty that size, of which the monitor hears. Nothing happens without a master. */
+void console_pty_resize(const struct console_pty *pty);

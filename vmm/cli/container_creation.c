@@ -100,8 +100,9 @@ static int make_hook_state(const struct preparation *preparation, const char *id
 	return *ret ? 0 : error_set(err, ENOMEM, "describe the container to its hooks");
 }
 
-static int check_terminal(const struct container_config *config,
-			  const struct creation_options *options, struct error *err)
+/* A terminal of our caller's own has its size, whatever consoleSize says. */
+static int prepare_terminal(struct container_config *config, const struct creation_options *options,
+			    struct error *err)
 {
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): error_set() never returns 0 */
 	bool has_terminal = config->process.has_terminal;
@@ -112,6 +113,8 @@ static int check_terminal(const struct container_config *config,
 	if (options->console_socket && (!has_terminal || options->is_foreground))
 		return error_invalid(err, "cannot use console socket if bulkhead will not detach "
 					  "or allocate tty");
+	if (!options->console_socket)
+		console_size(&config->process.rows, &config->process.columns);
 	return 0;
 }
 
@@ -144,7 +147,7 @@ static int prepare(struct preparation *preparation, const struct global_options 
 	if (!r)
 		r = load_config(preparation, options, err);
 	if (!r)
-		r = check_terminal(preparation->config, options, err);
+		r = prepare_terminal(preparation->config, options, err);
 	if (!r)
 		r = inherited_check_for_container(options->preserved_fds, err);
 	if (!r)

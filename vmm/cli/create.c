@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "vmm/cli/command_line.h"
+#include "vmm/cli/console_proxy.h"
 #include "vmm/cli/container_creation.h"
 #include "vmm/cli/lifecycle.h"
 
@@ -117,10 +118,16 @@ int verb_create(const struct global_options *globals, int argc, char **argv, str
 }
 
 /* Wait for the container's end, and give its exit code as a shell would. */
-static int wait_for_end(struct creation *creation)
+static int wait_for_end(struct creation *creation, struct error *err)
 {
-	int status = console_proxy(&creation->pty, creation->launch.pid, creation->signal_fd);
+	int status;
+	int r = console_proxy(&creation->pty, creation->launch.pid, creation->signal_fd, &status,
+			      err);
 
+	if (r < 0) {
+		launch_abort(&creation->launch);
+		return r;
+	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -138,7 +145,7 @@ static int run(struct creation *creation, const struct arguments *arguments, str
 	}
 	/* Others may change the container while it runs. */
 	container_state_unlock(creation->state);
-	r = wait_for_end(creation);
+	r = wait_for_end(creation, err);
 	if (!arguments->keeps_state && container_state_lock(creation->state, 1000, &ignored) == 0)
 		(void)lifecycle_remove(creation->state, creation->signal_fd, &ignored);
 	return r;

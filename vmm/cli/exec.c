@@ -10,7 +10,7 @@
 #include "vmm/base/log.h"
 #include "vmm/cli/block_signals.h"
 #include "vmm/cli/command_line.h"
-#include "vmm/cli/console.h"
+#include "vmm/cli/console_proxy.h"
 #include "vmm/cli/descriptor_socket.h"
 #include "vmm/cli/exec_proxy.h"
 #include "vmm/cli/inherited.h"
@@ -230,8 +230,8 @@ static void ends_close(struct ends *ends)
 }
 
 /* The process runs: tell who it is, and stay or leave. Returns the exit status. */
-static int attend(struct exec_proxy *proxy, const struct arguments *arguments,
-		  const struct ends *ends, struct error *err)
+static int attend(struct exec_proxy *proxy, const struct arguments *arguments, struct ends *ends,
+		  struct error *err)
 {
 	int status, r = 0;
 
@@ -248,7 +248,11 @@ static int attend(struct exec_proxy *proxy, const struct arguments *arguments,
 		exec_proxy_release(proxy);
 		return EXIT_SUCCESS;
 	}
-	status = console_proxy(&ends->pty, proxy->pid, ends->signal_fd);
+	r = console_proxy(&ends->pty, proxy->pid, ends->signal_fd, &status, err);
+	if (r < 0) {
+		exec_proxy_abort(proxy);
+		return r;
+	}
 	fd_close(&proxy->sync_fd);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -285,6 +289,8 @@ static int exec(const struct container_state *state, const struct arguments *arg
 		r = make_process(state, arguments, &process, err);
 	if (r < 0)
 		return r;
+	if (!arguments->console_socket)
+		console_size(&process.rows, &process.columns);
 	r = container_process_guest_plan(&process, &text, err);
 	if (!r)
 		r = ends_open(&ends, &process, arguments, err);
