@@ -146,6 +146,8 @@ static void streams_close_terminal(struct process_streams *streams)
 
 bool process_streams_run(struct process_streams *streams)
 {
+	struct stream_pump *input = &streams->pumps[STREAMS_INPUT];
+	bool had_input = stream_pump_is_running(input);
 	bool is_ready = false;
 
 	for (size_t i = 0; i < PROCESS_STREAMS_PUMPS; i++) {
@@ -153,6 +155,9 @@ bool process_streams_run(struct process_streams *streams)
 			stream_pump_run(&streams->pumps[i]);
 		is_ready = is_ready || streams->pumps[i].is_ready;
 	}
+	/* The end of a terminal's input is a hang-up; an idle connection tells only its reader. */
+	if (streams->terminal_fd >= 0 && had_input && !stream_pump_is_running(input))
+		stream_pump_stop(&streams->pumps[PROTOCOL_STDOUT]);
 	/* Nobody reads the terminal any more: without this last master its users get SIGHUP. */
 	if (!process_streams_are_draining(streams))
 		streams_close_terminal(streams);

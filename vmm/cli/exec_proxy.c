@@ -92,6 +92,17 @@ static void on_parent(struct proxy *proxy)
 	fd_close(&proxy->sync_fd);
 }
 
+/*
+ * The process has ended, and all it wrote is in the terminal. A session's leader that ends hangs its
+ * terminal up, which throws away what was not read yet.
+ */
+static _Noreturn void end(const struct proxy *proxy, int code)
+{
+	if (proxy->terminal_fd >= 0)
+		(void)ioctl(proxy->terminal_fd, TIOCNOTTY);
+	_exit(code);
+}
+
 static _Noreturn void wait_for_end(struct proxy *proxy, struct error *ignored)
 {
 	for (;;) {
@@ -109,9 +120,9 @@ static _Noreturn void wait_for_end(struct proxy *proxy, struct error *ignored)
 		if (pollfds[1].revents)
 			on_signal(proxy, ignored);
 		if (pollfds[0].revents)
-			_exit(control_receive(proxy->connection_fd, &reply, -1, ignored) < 0
-				      ? EXIT_LOST
-				      : reply.code & 0xff);
+			end(proxy, control_receive(proxy->connection_fd, &reply, -1, ignored) < 0
+					   ? EXIT_LOST
+					   : reply.code & 0xff);
 	}
 }
 

@@ -61,6 +61,20 @@ static bool pump_from_guest(struct relay *relay)
 	return false;
 }
 
+/*
+ * The host's end of input. A terminal is one thing: that nobody is at it, whoever writes to it must
+ * feel, too, even if it never writes again.
+ */
+static void end_to_guest(struct relay *relay)
+{
+	if (relay->is_from_guest && !relay->host.is_socket) {
+		break_connection(relay);
+		return;
+	}
+	relay->is_to_guest = false;
+	vsock_end_write(relay->connection);
+}
+
 /* Read what the guest has room for: bounded by the connection's buffer. Lock held. */
 static void pump_to_guest(struct relay *relay)
 {
@@ -74,9 +88,7 @@ static void pump_to_guest(struct relay *relay)
 		if (n == -EAGAIN)
 			return;
 		if (n <= 0) {
-			/* End of file; a terminal that hung up reads as EIO. */
-			relay->is_to_guest = false;
-			vsock_end_write(relay->connection);
+			end_to_guest(relay);
 			return;
 		}
 		(void)vsock_write(relay->connection, chunk, (size_t)n);

@@ -2,8 +2,9 @@
 /*
  * relay.h - bytes between one vsock connection and the host's stream of the same meaning
  *
- * stdin flows to the guest, stdout and stderr come from it, a terminal does both. Nothing is
- * buffered here: bytes stay in the connection's buffers, so back-pressure reaches both ends.
+ * stdin flows to the guest, stdout and stderr come from it, a terminal does both: when it hangs up,
+ * so does the guest's. Nothing is buffered here: bytes stay in the connection's buffers, so
+ * back-pressure reaches both ends.
  *
  * Thread: the event loop's. Trust: the bytes are the guest's and are not looked at.
  */
