@@ -179,37 +179,3 @@ oom_kills_are()
 	run -0 timeout 60 "$TOP/build/unit/test_host_cgroup_live" all
 	run ! grep -A 2 '^not ok' <<< "$output"
 }
-
-# What is counted: everything a container could leave behind.
-inventory()
-{
-	echo "processes $(pgrep -fc -- "--root $STATE " || :)"
-	echo "descriptors $(find "/proc/$$/fd" -mindepth 1 | wc -l)"
-	echo "mounts $(wc -l < /proc/self/mountinfo)"
-	echo "control groups $(find /sys/fs/cgroup -type d | wc -l)"
-	echo "network namespaces $(find /proc/[0-9]*/ns -name net -printf '%l\n' 2> /dev/null |
-		sort -u | wc -l)"
-	echo "files $(find "$STATE" -mindepth 1 | wc -l)"
-	echo "sockets $(wc -l < /proc/net/unix)"
-}
-
-@test "create, start and delete, again and again, leave nothing" {
-	local rounds=10 before after
-	# shellcheck disable=SC2034 # read by helpers
-	[ -z "${BULKHEAD_TEST_FULL:-}" ] || rounds=100
-
-	bundle box "$small | .linux.cgroupsPath = \"/bulkhead-bats/box\"" sleep 1000
-	mkdir -p "$STATE"
-	mkdir -p "$(root_of_memory)/bulkhead-bats"
-	for ((i = 0; i <= rounds; i++)); do
-		# After the first, which makes what is made once.
-		[ "$i" -ne 1 ] || before=$(inventory)
-		create_bundle box > "$BATS_TEST_TMPDIR/out" 2>&1 < /dev/null 3>&-
-		bulkhead start box
-		is_status box running
-		bulkhead delete --force box
-	done
-	wait_until 5 no_processes
-	after=$(inventory)
-	diff <(echo "$before") <(echo "$after")
-}

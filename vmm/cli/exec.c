@@ -299,7 +299,7 @@ static int exec(const struct container_state *state, const struct arguments *arg
 		return r;
 	request.process = text;
 	request.terminal_fd = ends.pty.slave_fd;
-	r = exec_proxy_start(&request, &proxy, err);
+	r = exec_proxy_start(&request, ends.signal_fd, &proxy, err);
 	fd_close(&ends.pty.slave_fd);
 	if (r < 0)
 		return error_prefix(err, "unable to start container process");

@@ -20,6 +20,7 @@
 #include "vmm/base/file_io.h"
 #include "vmm/cli/container_cgroup.h"
 #include "vmm/container/launch_message.h"
+#include "vmm/container/stop_signal.h"
 #include "vmm/session/control_socket.h"
 
 #define EXIT_LOST 137 /* the container is gone: as if killed */
@@ -206,7 +207,27 @@ static int expect(int sync_fd, enum launch_message_type type, struct error *err)
 							 "turn");
 }
 
-int exec_proxy_start(const struct exec_request *request, struct exec_proxy *ret, struct error *err)
+/* Wait until the proxy says something, unless a signal on @signal_fd says to stop. */
+static int await_news(int sync_fd, int signal_fd, struct error *err)
+{
+	for (;;) {
+		struct pollfd pollfds[] = {
+			{ .fd = sync_fd, .events = POLLIN },
+			{ .fd = signal_fd, .events = POLLIN },
+		};
+
+		if (poll(pollfds, ARRAY_SIZE(pollfds), -1) < 0 && errno != EINTR)
+			return error_set(err, errno, "wait for the host's process");
+		if (pollfds[0].revents)
+			return 0;
+		/* A guest that hangs never answers. */
+		if (pollfds[1].revents && stop_signal_read(signal_fd))
+			return error_set(err, EINTR, "wait for the guest");
+	}
+}
+
+int exec_proxy_start(const struct exec_request *request, int signal_fd, struct exec_proxy *ret,
+		     struct error *err)
 {
 	int sync_fds[2];
 	pid_t pid;
@@ -222,6 +243,8 @@ int exec_proxy_start(const struct exec_request *request, struct exec_proxy *ret,
 	r = pid < 0 ? error_set(err, errno, "start the host's process") : 0;
 	(void)close(sync_fds[1]);
 	*ret = (struct exec_proxy){ .pid = pid, .sync_fd = sync_fds[0] };
+	if (!r)
+		r = await_news(ret->sync_fd, signal_fd, err);
 	if (!r)
 		r = expect(ret->sync_fd, LAUNCH_CREATED, err);
 	if (r < 0)

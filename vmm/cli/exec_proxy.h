@@ -28,10 +28,12 @@ struct exec_proxy {
 };
 
 /*
- * Fork the proxy, and wait until the process runs its program. On failure there is no proxy. The
- * proxy dies with us until exec_proxy_release().
+ * Fork the proxy, and wait until the process runs its program, or until a signal on @signal_fd (a
+ * signalfd) says to give up (-EINTR). On failure there is no proxy. The proxy dies with us until
+ * exec_proxy_release().
  */
-int exec_proxy_start(const struct exec_request *request, struct exec_proxy *ret, struct error *err);
+int exec_proxy_start(const struct exec_request *request, int signal_fd, struct exec_proxy *ret,
+		     struct error *err);
 
 /* Let it outlive us. */
 void exec_proxy_release(struct exec_proxy *proxy);

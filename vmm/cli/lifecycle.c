@@ -5,7 +5,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/pidfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vmm/base/fd.h"
@@ -14,9 +16,21 @@
 #include "vmm/container/hook_runner.h"
 #include "vmm/session/control_socket.h"
 
-/* How long a killed guest may take to give back what it holds before the VM is ended. */
-#define KILL_GRACE_MS 900
+/*
+ * How long a killed guest may take to give back what it holds before the VM is ended, so that all
+ * of it is over within a second; and how much of that the monitor has for its answer.
+ */
+#define KILL_GRACE_MS 800
+#define KILL_ANSWER_MS 400
 #define GONE_TIMEOUT_MS 10000
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 /* Wait until the process behind @pidfd is gone. Returns false when it is not in time. */
 static bool wait_until_gone(int pidfd, int timeout_ms)
@@ -33,13 +47,17 @@ static bool wait_until_gone(int pidfd, int timeout_ms)
 int lifecycle_kill(struct container_state *state, struct error *err)
 {
 	AUTO_CLOSE int pidfd = container_state_open_process(state, err);
+	int64_t deadline_ms = now_ms() + KILL_GRACE_MS;
 	struct error ignored;
 
 	if (pidfd < 0)
 		return pidfd;
-	if (control_call(state->dir_fd, CONTROL_SIGNAL, SIGKILL, KILL_GRACE_MS, &ignored) == 0 &&
-	    wait_until_gone(pidfd, KILL_GRACE_MS))
-		return 0;
+	if (control_call(state->dir_fd, CONTROL_SIGNAL, SIGKILL, KILL_ANSWER_MS, &ignored) == 0) {
+		int64_t left_ms = deadline_ms - now_ms();
+
+		if (wait_until_gone(pidfd, left_ms > 0 ? (int)left_ms : 0))
+			return 0;
+	}
 	if (pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
 		return error_set(err, errno, "kill the container's process");
 	if (!wait_until_gone(pidfd, GONE_TIMEOUT_MS))

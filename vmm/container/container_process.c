@@ -27,6 +27,7 @@
 #include "vmm/container/mount_tree.h"
 #include "vmm/container/socket_connect.h"
 #include "vmm/file_server/file_server.h"
+#include "vmm/host_cgroup/host_limits.h"
 #include "vmm/host_cgroup/oom_report.h"
 
 /*
@@ -225,6 +226,13 @@ static int enter_tree(const struct shim *shim, uint64_t *ret_binds, size_t *ret_
 	return r < 0 ? r : mount_tree_enter(root, shim->request->config, err);
 }
 
+/* To be asked while the host's /proc can be seen; for the hooks the limit is still the caller's. */
+static uint64_t descriptors_for_files(const struct container_config *config)
+{
+	return min_u64(descriptor_limit_share(DESCRIPTOR_FILE_MAX),
+		       host_limits_nodes(config->memory_bytes));
+}
+
 static int start_file_server(struct shim *shim, struct error *err)
 {
 	const struct container_config *config = shim->request->config;
@@ -234,6 +242,7 @@ static int start_file_server(struct shim *shim, struct error *err)
 					       .sockets = shim->sockets.table,
 					       .bind_mounts = binds };
 	int proc_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	uint64_t max_descriptors = descriptors_for_files(config);
 	int root_fd;
 	int r;
 
@@ -243,7 +252,7 @@ static int start_file_server(struct shim *shim, struct error *err)
 	if (!r)
 		r = socket_connect_start(&shim->sockets, proc_fd, err);
 	if (!r)
-		r = descriptor_limit_raise(err);
+		r = descriptor_limit_set(max_descriptors, err);
 	if (!r)
 		r = fs_channel_map(&shim->channel, err);
 	if (r < 0)

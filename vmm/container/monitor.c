@@ -158,7 +158,8 @@ static int build(struct monitor *monitor, const struct launch_request *request,
 	int r = event_loop_init(&monitor->loop, err);
 
 	if (!r)
-		r = descriptor_limit_raise(err); /* every process of the container has streams */
+		/* Every process of the container has streams. */
+		r = descriptor_limit_set(DESCRIPTOR_LIMIT_MAX, err);
 	if (!r)
 		r = fs_channel_map(channel, err);
 	if (!r)

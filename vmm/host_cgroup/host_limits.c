@@ -385,11 +385,15 @@ int host_limits_apply(const struct host_cgroup *cgroup, const struct host_limits
 	return r;
 }
 
+uint64_t host_limits_nodes(uint64_t memory_bytes)
+{
+	return min_u64(memory_bytes / GUEST_NODE_SIZE, NODES_MAX);
+}
+
 uint64_t host_limits_memory_overhead(uint64_t memory_bytes)
 {
-	uint64_t nr_nodes = min_u64(memory_bytes / GUEST_NODE_SIZE, NODES_MAX);
-
-	return OVERHEAD_FIXED + memory_bytes / OVERHEAD_SHARE + nr_nodes * HOST_NODE_SIZE;
+	return OVERHEAD_FIXED + memory_bytes / OVERHEAD_SHARE +
+	       host_limits_nodes(memory_bytes) * HOST_NODE_SIZE;
 }
 
 int64_t host_limits_tasks(unsigned int nr_vcpus)

@@ -50,6 +50,12 @@ int host_limits_apply(const struct host_cgroup *cgroup, const struct host_limits
 		      struct error *err);
 
 /*
+ * How many files the guest in a virtual machine of @memory_bytes can know, or have open. The file
+ * server is held to it: a guest may take no more of the host than what is added for it below.
+ */
+uint64_t host_limits_nodes(uint64_t memory_bytes);
+
+/*
  * The memory that the processes around a virtual machine of @memory_bytes need, in bytes: what is
  * added to a container's limit, so that its own limit never kills it. Measured: vmm/README.md. Most
  * of it is for the files that the guest has looked up, if it fills its memory with them.
