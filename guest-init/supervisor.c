@@ -16,6 +16,7 @@
 #include "guest-init/container_plan.h"
 #include "guest-init/control_channel.h"
 #include "guest-init/early.h"
+#include "guest-init/exec_plan.h"
 #include "guest-init/process_table.h"
 #include "guest-init/pseudo_terminal.h"
 #include "guest-init/resource_plan.h"
