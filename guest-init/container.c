@@ -100,7 +100,7 @@ static int container_build(struct container_state *state, const struct container
 	if (!r)
 		r = container_mounts_restrict(&mounts, plan, err);
 	if (!r)
-		r = container_mounts_enter(&mounts, &start->places, plan->root_propagation, err);
+		r = container_mounts_enter(&mounts, plan->root_propagation, err);
 	return r;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "guest-init/container_tree.h"
@@ -223,25 +224,16 @@ int container_mounts_restrict(const struct container_mounts *mounts,
 	return r;
 }
 
-/*
- * An initramfs is no mount that pivot_root(2) could put aside, so the root is moved on top of it.
- * Unlike after chroot(2) alone, ".." of a process that escapes its root ends there, too: a path
- * walk that reaches the covered root goes up into what covers it.
- */
-int container_mounts_enter(const struct container_mounts *mounts,
-			   const struct container_places *places, uint64_t propagation,
+int container_mounts_enter(const struct container_mounts *mounts, uint64_t propagation,
 			   struct failure *err)
 {
 	int r;
 
-	(void)umount2("/proc", MNT_DETACH);
-	(void)umount2("/dev", MNT_DETACH);
-	if (umount2(places->tree, MNT_DETACH))
-		return failure_set(err, errno, "unmount the shared tree");
-	if (fchdir(mounts->root_fd))
-		return failure_set(err, errno, "enter the root file system");
-	if (move_mount(mounts->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) || chroot("."))
-		return failure_set(err, errno, "move the root file system to \"/\"");
+	/* Old and new root may be the same place: the old one is then stacked on top. */
+	if (fchdir(mounts->root_fd) || syscall(SYS_pivot_root, ".", "."))
+		return failure_set(err, errno, "pivot_root into the root file system");
+	if (umount2(".", MNT_DETACH) || chdir("/"))
+		return failure_set(err, errno, "leave the file systems of the guest");
 	r = mount_object_set_propagation(mounts->root_fd, propagation);
 	return r ? failure_set(err, -r, "rootfsPropagation") : 0;
 }

@@ -43,6 +43,5 @@ int container_mounts_restrict(const struct container_mounts *mounts,
  * Make the container's root the root of the process and of its mount namespace; its working
  * directory is then "/". What guest-init had mounted is gone from the namespace.
  */
-int container_mounts_enter(const struct container_mounts *mounts,
-			   const struct container_places *places, uint64_t propagation,
+int container_mounts_enter(const struct container_mounts *mounts, uint64_t propagation,
 			   struct failure *err);
