@@ -15,9 +15,21 @@
 #include "guest-init/mount_object.h"
 #include "guest-init/scope.h"
 
+/* Cover the locked tree by the one that is not. */
+static int mounts_attach_tree(const struct container_places *places)
+{
+	AUTO_CLOSE int target_fd = open(places->tree, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return target_fd < 0 ? -errno : mount_object_attach(places->tree_fd, target_fd);
+}
+
 int container_mounts_init(struct container_mounts *mounts, const struct container_places *places,
 			  struct failure *err)
 {
+	int r = places->tree_fd >= 0 ? mounts_attach_tree(places) : 0;
+
+	if (r)
+		return failure_set(err, -r, "attach the shared tree");
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return failure_set(err, errno, "make the mounts private");
 	if (mount(places->tree, places->root, NULL, MS_BIND | MS_REC, NULL))

@@ -14,13 +14,8 @@
  */
 #pragma once
 
+#include "guest-init/container_places.h"
 #include "guest-init/container_plan.h"
-
-/* Where the container is built: two directories of guest-init's own file system. */
-struct container_places {
-	const char *tree; /* the shared tree is mounted here */
-	const char *root; /* empty: becomes the container's root */
-};
 
 struct container_mounts {
 	int tree_fd; /* the shared tree as the host shows it */

@@ -60,7 +60,7 @@ static const struct {
 } namespaces[] = {
 	{ "pid", CLONE_NEWPID },   { "mount", CLONE_NEWNS },	  { "ipc", CLONE_NEWIPC },
 	{ "uts", CLONE_NEWUTS },   { "cgroup", CLONE_NEWCGROUP }, { "network", CLONE_NEWNET },
-	{ "time", CLONE_NEWTIME },
+	{ "user", CLONE_NEWUSER }, { "time", CLONE_NEWTIME },
 };
 
 static int plan_read_mount(const json_t *item, void *ret_item, struct failure *err)
@@ -133,6 +133,18 @@ static int plan_read_namespaces(struct container_plan *plan, struct failure *err
 	return r < 0 ? r : 0;
 }
 
+static int plan_read_id_maps(struct container_plan *plan, struct failure *err)
+{
+	int r = 0;
+
+	if (plan->namespaces & CLONE_NEWUSER) {
+		r = id_map_init(&plan->uid_map, plan->message, "uidMappings", err);
+		if (!r)
+			r = id_map_init(&plan->gid_map, plan->message, "gidMappings", err);
+	}
+	return r ? r : process_plan_map_user(&plan->process, &plan->uid_map, err);
+}
+
 static int plan_read_hook(const json_t *item, void *ret_item, struct failure *err)
 {
 	struct plan_hook *hook = ret_item;
@@ -180,6 +192,8 @@ int container_plan_init(struct container_plan *plan, json_t *message, struct fai
 	if (!r)
 		r = process_plan_init(&plan->process, message, err);
 	if (!r)
+		r = plan_read_id_maps(plan, err);
+	if (!r)
 		r = plan_read_start_hooks(plan, err);
 	if (r)
 		container_plan_fini(plan);
@@ -193,6 +207,8 @@ void container_plan_fini(struct container_plan *plan)
 		free(plan->start_hooks[i].env.items);
 	}
 	free(plan->start_hooks);
+	id_map_fini(&plan->uid_map);
+	id_map_fini(&plan->gid_map);
 	free(plan->mounts);
 	free(plan->devices);
 	free(plan->sysctls);

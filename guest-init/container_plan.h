@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guest-init/id_map.h"
 #include "guest-init/plan_members.h"
 #include "guest-init/process_plan.h"
 
@@ -62,6 +63,8 @@ struct container_plan {
 	const char *hostname;	/* or NULL */
 	const char *domainname; /* or NULL */
 	int namespaces;		/* CLONE_NEW… */
+	struct id_map uid_map;	/* with CLONE_NEWUSER only */
+	struct id_map gid_map;
 	bool has_readonly_root;
 	uint64_t root_propagation; /* MS_…, or 0 */
 	struct plan_mount *mounts;

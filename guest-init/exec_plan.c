@@ -24,6 +24,8 @@ int exec_plan_init(struct exec_plan *plan, json_t *message, const struct contain
 	plan->process.filter = container->process.filter;
 	plan->process.filter_len = container->process.filter_len;
 	plan->process.filter_flags = container->process.filter_flags;
+	if (!r)
+		r = process_plan_map_user(&plan->process, &container->uid_map, err);
 	if (r)
 		exec_plan_fini(plan);
 	return r;

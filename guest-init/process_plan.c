@@ -167,6 +167,15 @@ int process_plan_init(struct plan_process *process, const json_t *message, struc
 	return r ? failure_prefix(err, "process") : 0;
 }
 
+int process_plan_map_user(struct plan_process *process, const struct id_map *uid_map,
+			  struct failure *err)
+{
+	if (!id_map_outside(uid_map, process->uid, &process->outer_uid))
+		return failure_invalid(err, "process.user.uid %u is not in linux.uidMappings",
+				       process->uid);
+	return 0;
+}
+
 void process_plan_fini(struct plan_process *process)
 {
 	free(process->args.items);

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guest-init/id_map.h"
 #include "guest-init/plan_members.h"
 
 struct plan_rlimit {
@@ -43,6 +44,7 @@ struct plan_process {
 	struct plan_strings env;  /* each with a "=" */
 	const char *cwd;	  /* absolute */
 	uint32_t uid, gid, umask;
+	uint32_t outer_uid; /* uid as guest-init sees it; set by process_plan_map_user() */
 	uint32_t *additional_gids;
 	size_t nr_additional_gids;
 	struct plan_capabilities capabilities;
@@ -65,5 +67,9 @@ struct plan_process {
  * there on failure must be released, too.
  */
 int process_plan_init(struct plan_process *process, const json_t *message, struct failure *err);
+
+/* Find out who the user is outside of the user namespace that has the map. */
+int process_plan_map_user(struct plan_process *process, const struct id_map *uid_map,
+			  struct failure *err);
 
 void process_plan_fini(struct plan_process *process);
