@@ -59,9 +59,11 @@ static int mounts_clone_from_tree(const struct container_mounts *mounts,
  * and if it copies the content, the owner as well. A directory that did not exist has neither.
  */
 static void mounts_tmpfs_defaults(const struct container_mounts *mounts,
-				  const struct plan_mount *mount, char *ret_options, size_t size)
+				  const struct container_plan *plan, const struct plan_mount *mount,
+				  char *ret_options, size_t size)
 {
 	AUTO_CLOSE int fd = -1;
+	uint32_t outside;
 	struct stat st;
 
 	ret_options[0] = 0;
@@ -70,6 +72,11 @@ static void mounts_tmpfs_defaults(const struct container_mounts *mounts,
 	fd = container_tree_open(mounts->root_fd, mount->destination, O_PATH);
 	if (fd < 0 || fstat(fd, &st))
 		return;
+	/* Somebody whom the user namespace does not have. */
+	if (!id_map_outside(&plan->uid_map, st.st_uid, &outside))
+		st.st_uid = 0;
+	if (!id_map_outside(&plan->gid_map, st.st_gid, &outside))
+		st.st_gid = 0;
 	if (mount->is_copied_up)
 		(void)snprintf(ret_options, size, "mode=%o,uid=%u,gid=%u", st.st_mode & 07777,
 			       st.st_uid, st.st_gid);
@@ -99,8 +106,8 @@ static int mounts_set_attributes(const struct plan_mount *mount, int mount_fd, s
 	return r ? failure_set(err, -r, "set the options") : 0;
 }
 
-static int mounts_make_one(const struct container_mounts *mounts, const struct plan_mount *mount,
-			   struct failure *err)
+static int mounts_make_one(const struct container_mounts *mounts, const struct container_plan *plan,
+			   const struct plan_mount *mount, struct failure *err)
 {
 	AUTO_CLOSE int target_fd = -1;
 	AUTO_CLOSE int mount_fd = -1;
@@ -108,7 +115,7 @@ static int mounts_make_one(const struct container_mounts *mounts, const struct p
 	int r;
 
 	/* The mount before its mount point, which would show up in the tree as a source. */
-	mounts_tmpfs_defaults(mounts, mount, defaults, sizeof(defaults));
+	mounts_tmpfs_defaults(mounts, plan, mount, defaults, sizeof(defaults));
 	if (!strcmp(mount->type, "bind"))
 		mount_fd = mounts_clone_from_tree(mounts, mount, err);
 	else
@@ -136,7 +143,7 @@ int container_mounts_make(const struct container_mounts *mounts, const struct co
 	for (size_t i = 0; i < plan->nr_mounts; i++) {
 		const struct plan_mount *mount = &plan->mounts[i];
 
-		if (mounts_make_one(mounts, mount, err))
+		if (mounts_make_one(mounts, plan, mount, err))
 			return failure_prefix(err, "mount \"%s\" to \"%s\"", mount->type,
 					      mount->destination);
 	}

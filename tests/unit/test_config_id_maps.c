@@ -48,6 +48,8 @@ static void test_maps(void)
 	ok(config->namespaces & 1 << NAMESPACE_USER);
 	is_int(config->uid_map.nr_ranges, 2);
 	is_int(config->gid_map.nr_ranges, 1);
+	is_int(config->root_uid, 100000);
+	is_int(config->root_gid, 0);
 	is_int(config->warnings.count, 4); /* those of namespaces that are not there */
 	is_int(container_config_guest_plan(config, entropy, "c1", "/bundle", &plan, &err), 0);
 	ok(plan && strstr(plan, "\"namespaces\":[\"mount\",\"network\",\"user\"]"));

@@ -127,16 +127,19 @@ static void test_devices(void)
 
 static void test_mounts(void)
 {
-	json_t *plan =
-		plan_make_mapped("mount | grep -oE 'on /(data|etc/hosts|opt) .*'; cat /data/file;"
-				 "touch /data/new 2>&1; ls /private; stat -c %t:%T /etc/passwd;"
-				 "(echo 1 > /proc/sys/kernel/domainname) 2>&1; "
-				 "busybox umount -l / 2>&1");
+	json_t *plan = plan_make_mapped(
+		"mount | grep -oE 'on /(data|etc/hosts|opt|volatile) .*'; cat /data/file;"
+		"touch /data/new 2>&1; ls /private; stat -c %t:%T /etc/passwd;"
+		"(echo 1 > /proc/sys/kernel/domainname) 2>&1; "
+		"busybox umount -l / 2>&1");
 	json_t *mounts = plan_mounts(plan);
 	json_t *copied = MOUNT("/opt", "tmpfs", "tmpfs", 0, "mode=700,uid=3,gid=4");
 	struct machine machine;
 
-	json_object_set_new(copied, "copyUp", json_false());
+	json_t *nobodys = MOUNT("/volatile", "tmpfs", "tmpfs", 0, "");
+
+	json_object_set_new(nobodys, "copyUp", json_true());
+	json_array_append_new(mounts, nobodys);
 	json_array_append_new(mounts, copied);
 	json_array_append_new(mounts, MOUNT("/data", "bind", "/host/data",
 					    MS_BIND | MS_RDONLY | MS_NOATIME | MS_NODEV, ""));
@@ -145,11 +148,13 @@ static void test_mounts(void)
 	json_object_set_new(plan, "readonlyRootfs", json_true());
 	run_plan(&machine, plan);
 	/* The root cannot be unmounted: what is below it is not the container's. */
-	is_str(machine.output, "on /opt type tmpfs (rw,relatime,mode=700,uid=100003,gid=200004)\n"
-			       "on /data type tmpfs (ro,nodev,noatime)\ndata\n"
-			       "touch: /data/new: Read-only file system\n1:3\n"
-			       "sh: can't create /proc/sys/kernel/domainname: Read-only file "
-			       "system\numount: can't unmount /: Invalid argument\n");
+	is_str(machine.output,
+	       "on /volatile type tmpfs (rw,relatime,mode=755,uid=100000,"
+	       "gid=265534)\non /opt type tmpfs (rw,relatime,mode=700,uid=100003,gid=200004)\n"
+	       "on /data type tmpfs (ro,nodev,noatime)\ndata\n"
+	       "touch: /data/new: Read-only file system\n1:3\n"
+	       "sh: can't create /proc/sys/kernel/domainname: Read-only file "
+	       "system\numount: can't unmount /: Invalid argument\n");
 }
 
 static void test_terminal(void)

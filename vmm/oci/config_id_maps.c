@@ -89,13 +89,24 @@ static int parse_map(const struct json_field *field, struct container_id_map *ma
 	return r;
 }
 
+static bool map_find(const struct container_id_map *map, uint32_t id, uint32_t *ret_host_id)
+{
+	for (size_t i = 0; i < map->nr_ranges; i++) {
+		const struct container_id_range *range = &map->ranges[i];
+
+		if (id >= range->container_id && id - range->container_id < range->size) {
+			*ret_host_id = range->host_id + (id - range->container_id);
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool map_has(const struct container_id_map *map, uint32_t id)
 {
-	for (size_t i = 0; i < map->nr_ranges; i++)
-		if (id >= map->ranges[i].container_id &&
-		    id - map->ranges[i].container_id < map->ranges[i].size)
-			return true;
-	return false;
+	uint32_t host_id;
+
+	return map_find(map, id, &host_id);
 }
 
 int config_parse_id_maps(const struct json_field *linux_field, struct container_config *config,
@@ -121,9 +132,9 @@ int config_parse_id_maps(const struct json_field *linux_field, struct container_
 		return json_field_error(&namespaces, err,
 					"user namespaces enabled, but no namespace path to join "
 					"nor mappings to apply specified");
-	if (!map_has(&config->uid_map, 0))
+	if (!map_find(&config->uid_map, 0, &config->root_uid))
 		return json_field_error(&uids, err, "nothing is mapped to the container's root, 0");
-	if (!map_has(&config->gid_map, 0))
+	if (!map_find(&config->gid_map, 0, &config->root_gid))
 		return json_field_error(&gids, err, "nothing is mapped to the container's root, 0");
 	return 0;
 }

@@ -157,7 +157,8 @@ struct container_config {
 	char *oci_version; /* as config.json says it */
 
 	/* For the host. */
-	char *rootfs; /* absolute path */
+	char *rootfs;		     /* absolute path */
+	uint32_t root_uid, root_gid; /* who the container's root is on the host */
 	bool has_readonly_rootfs;
 	char *netns_path;      /* network namespace to join; NULL: a new one */
 	char *utsns_path;      /* UTS namespace to take the host name from; NULL: none */
