@@ -10,9 +10,9 @@
 #include "guest-init/container_plan.h"
 
 /*
- * Make a new @directory with a node for each of the devices that container_devices_make() will make,
- * to be bound where none can be made: by a process in a user namespace, or in a file system of the
- * host's that refuses them.
+ * Make a new @directory with a node for each of the devices that container_devices_make() will
+ * make, to be bound where none can be made: by a process in a user namespace, or in a file system
+ * of the host's that refuses them.
  */
 int container_devices_prepare(const char *directory, const struct container_plan *plan,
 			      struct failure *err);

@@ -7,7 +7,8 @@ load helpers
 
 MAPPED='.linux.namespaces += [{type: "user"}]
 	| .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 1000},
-		{containerID: 1000, hostID: 5, size: 1}, {containerID: 1001, hostID: 101001, size: 64535}]
+		{containerID: 1000, hostID: 5, size: 1},
+		{containerID: 1001, hostID: 101001, size: 64535}]
 	| .linux.gidMappings = [{containerID: 0, hostID: 200000, size: 65536}]'
 
 ALL_CAPABILITIES='([range(41)] | map(["CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID",
@@ -29,18 +30,20 @@ setup_file()
 }
 
 # What the container's root says of itself and of what it finds, a line each.
-INSIDE='cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; id; hostname
+INSIDE='exec 2>&1; cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups
+	id; hostname
 	grep -E "^(Groups|Cap|NoNewPrivs)" /proc/self/status; ulimit -n; ulimit -Hn
-	cat /proc/self/oom_score_adj /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/ping_group_range
+	cat /proc/self/oom_score_adj
+	cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/ping_group_range
 	stat -c "%n %a %u:%g" / /bin /dev /dev/shm /dev/pts /tmp /volume /volume/* /run
-	stat -c "%n %a %t:%T" /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty
-	echo x > /dev/null; head -c 3 /dev/zero | wc -c; (echo x > /dev/full) 2>&1
-	echo again > /dev/stdout; echo error > /dev/stderr 2>&1
+	cd /dev; stat -c "%n %a %t:%T" null zero full random urandom tty; cd /
+	echo x > /dev/null; head -c 3 /dev/zero | wc -c; (echo x > /dev/full)
+	echo again > /dev/stdout; echo error > /dev/stderr
 	umask 022; touch /volume/new /dev/shm/new; stat -c %u:%g /volume/new /dev/shm/new
-	chown 1000:7 /volume/new && chown 1001:8 /volume/root 2>&1; cat /volume/private 2>&1
-	busybox mknod /tmp/node c 1 3 2>&1; mount -t tmpfs x /tmp && echo tmpfs
+	chown 1000:7 /volume/new && chown 1001:8 /volume/root; cat /volume/private
+	busybox mknod /tmp/node c 1 3; mount -t tmpfs x /tmp && echo tmpfs
 	mount | grep -oE "on /(proc|sys|dev|dev/pts|dev/shm|tmp) type [a-z]+"
-	(echo 1 > /proc/sys/kernel/domainname) 2>&1; touch /fixed/x 2>&1; ls -A /bin/hidden
+	(echo 1 > /proc/sys/kernel/domainname); touch /fixed/x; ls -A /bin/hidden
 	hostname other && hostname; ls -l /proc/self/fd | wc -l'
 
 @test "ids, capabilities, devices and files are those of the map, as under runc" {
@@ -103,8 +106,10 @@ inside()
 	has_line x
 	has_line y
 
-	output=$(inside --user 0:0 box sh -c 'cat /proc/self/uid_map; id; readlink /proc/self/ns/user
-		readlink /proc/1/ns/user; touch /data/made; stat -c %u:%g /data/made; echo out > /dev/stdout')
+	output=$(inside --user 0:0 box sh -c 'cat /proc/self/uid_map; id
+		readlink /proc/self/ns/user; readlink /proc/1/ns/user; touch /data/made
+		stat -c %u:%g /data/made
+		echo out > /dev/stdout')
 	has_line '      1000          5          1'
 	has_line 'uid=0(root) gid=0(root)'
 	[ "$(grep ^user: <<< "$output" | sort -u | wc -l)" -eq 1 ]

@@ -77,6 +77,7 @@ mapped_has_ended()
 }
 
 # In a user namespace: podman gives the image's files to other users, which are its own inside.
+# shellcheck disable=SC2016 # what single quotes protect is for the shell inside
 check_mapped()
 {
 	local dir=$WORK/mapped
