@@ -97,7 +97,7 @@ static int process_clone_started(struct container_process *process, struct conta
 		process->pid = 0;
 		return failure_set(err, errno, "create a process of the container");
 	}
-	return namespaces & CLONE_NEWUSER ? process_admit(process, start, err) : 0;
+	return (namespaces & CLONE_NEWUSER) ? process_admit(process, start, err) : 0;
 }
 
 static int process_watch_report(const struct container_process *process, int epoll_fd,
