@@ -25,6 +25,7 @@
 #include "guest-init/scope.h"
 #include "guest-init/start_hooks.h"
 #include "guest-init/time_namespace.h"
+#include "guest-init/user_namespace.h"
 
 /*
  * Theory of operation, in two halves. container_build() works from outside: guest-init's /proc and
@@ -71,28 +72,55 @@ static int container_confine_cgroup(struct failure *err)
 					: 0;
 }
 
+static bool container_has_user_namespace(const struct container_start *start)
+{
+	return (start->plan ? start->plan->namespaces : start->namespaces) & CLONE_NEWUSER;
+}
+
+static void container_wait_at_gate(int gate_fd)
+{
+	char byte;
+
+	if (read(gate_fd, &byte, sizeof(byte)) != sizeof(byte))
+		_exit(1);
+}
+
+/*
+ * What guest-init's /proc is needed for. Before the process becomes root of a user namespace it is
+ * the guest's root by id, to whom the files about itself belong.
+ */
+static int container_set_up_namespaces(const struct container_start *start, struct failure *err)
+{
+	bool has_user_namespace = container_has_user_namespace(start);
+	int r;
+
+	if (has_user_namespace)
+		container_wait_at_gate(start->gate_fd);
+	r = container_confine_cgroup(err);
+	if (!r)
+		r = time_namespace_enter(start->plan, err);
+	if (!r)
+		r = has_user_namespace ? user_namespace_become_root(err)
+				       : process_limits_prepare(0, start->process, err);
+	return r ? r : kernel_settings_apply(start->plan, err);
+}
+
 static int container_build(struct container_state *state, const struct container_start *start,
 			   struct failure *err)
 {
 	const struct container_plan *plan = start->plan;
 	const struct plan_process *process = start->process;
 	struct container_mounts mounts = { .tree_fd = -1, .root_fd = -1 };
-	int r = container_confine_cgroup(err);
+	int r = container_set_up_namespaces(start, err);
 
 	if (!r)
 		r = container_mounts_init(&mounts, &start->places, err);
 	if (!r)
-		r = time_namespace_enter(plan, err);
-	if (!r)
 		r = container_mounts_make(&mounts, plan, err);
 	if (!r)
-		r = container_devices_make(mounts.root_fd, plan, err);
+		r = container_devices_make(mounts.root_fd, start->places.devices, plan, err);
 	if (!r)
 		r = container_open_terminal(&state->terminal, mounts.root_fd, process, err);
-	if (!r)
-		r = kernel_settings_apply(plan, err);
-	if (!r)
-		r = process_limits_prepare(process, err);
 	if (!r)
 		r = process_environment_make(process, mounts.root_fd, &state->env, err);
 	if (!r)
@@ -100,7 +128,7 @@ static int container_build(struct container_state *state, const struct container
 	if (!r)
 		r = container_mounts_restrict(&mounts, plan, err);
 	if (!r)
-		r = container_mounts_enter(&mounts, &start->places, plan->root_propagation, err);
+		r = container_mounts_enter(&mounts, plan->root_propagation, err);
 	return r;
 }
 
@@ -117,11 +145,18 @@ static int container_join(struct container_state *state, const struct container_
 	int r = process_scheduling_prepare(process, err);
 
 	if (!r)
-		r = process_limits_prepare(process, err);
+		r = process_limits_prepare(0, process, err);
+	if (!r && container_has_user_namespace(start))
+		r = process_scheduling_set(0, process, err);
 	if (r)
 		return r;
 	if (setns(start->container_fd, start->namespaces))
 		return failure_set(err, errno, "join the namespaces of the container");
+	if (container_has_user_namespace(start)) {
+		r = user_namespace_become_root(err);
+		if (r)
+			return r;
+	}
 	root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root_fd < 0)
 		return failure_set(err, errno, "open the container's root");
@@ -208,7 +243,9 @@ static int container_become(struct container_state *state, const struct containe
 	if (!r)
 		r = container_enter_cwd(process->cwd, err);
 	if (!r)
-		r = process_scheduling_apply(process, err);
+		r = process_scheduling_finish(process, err);
+	if (!r && !container_has_user_namespace(start))
+		r = process_scheduling_set(0, process, err);
 	if (!r)
 		r = container_set_personality(process, err);
 	if (!r)
@@ -225,14 +262,6 @@ static void container_send_report(int report_fd, const struct container_report *
 {
 	/* Without a reader guest-init is gone, and with it the machine. */
 	(void)!write(report_fd, report, sizeof(*report));
-}
-
-static void container_wait_at_gate(int gate_fd)
-{
-	char byte;
-
-	if (read(gate_fd, &byte, sizeof(byte)) != sizeof(byte))
-		_exit(1);
 }
 
 static void container_exec(const struct container_state *state, const struct container_start *start,

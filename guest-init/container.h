@@ -16,7 +16,10 @@
 struct container_start {
 	const struct plan_process *process;
 
-	/* To build: what, and where. The process is in the new namespaces already. */
+	/*
+	 * To build: what, and where. The process is in the new namespaces already; with a user
+	 * namespace a byte from the gate tells that it may begin, another that it may exec.
+	 */
 	const struct container_plan *plan; /* NULL: join */
 	struct container_places places;
 

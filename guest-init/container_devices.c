@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -44,19 +45,76 @@ static mode_t devices_type(const struct plan_device *device)
 	}
 }
 
-/* A file system of the host's may refuse device nodes: guest-init's own node is bound instead. */
-static int devices_bind(int root_fd, const struct plan_device *device)
+/* The name of a prepared node: the devices of the plan come first, then the default ones. */
+static void devices_node_name(size_t number, char *ret_name, size_t size)
 {
-	AUTO_CLOSE int node_fd = open(device->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	(void)snprintf(ret_name, size, "%zu", number);
+}
+
+static int devices_prepare_node(int dir_fd, size_t number, const struct plan_device *device,
+				const struct container_plan *plan, struct failure *err)
+{
+	char name[24];
+	uint32_t uid, gid;
+
+	if (device->type[0] == 'p') /* anybody can make one */
+		return 0;
+	if (!id_map_outside(&plan->uid_map, device->uid, &uid))
+		return failure_invalid(err, "device \"%s\": uid %u is not in linux.uidMappings",
+				       device->path, device->uid);
+	if (!id_map_outside(&plan->gid_map, device->gid, &gid))
+		return failure_invalid(err, "device \"%s\": gid %u is not in linux.gidMappings",
+				       device->path, device->gid);
+	devices_node_name(number, name, sizeof(name));
+	if (mknodat(dir_fd, name, devices_type(device) | (device->mode & 07777),
+		    makedev(device->major, device->minor)) ||
+	    fchownat(dir_fd, name, uid, gid, AT_SYMLINK_NOFOLLOW))
+		return failure_set(err, errno, "prepare device \"%s\"", device->path);
+	return 0;
+}
+
+/* Does not change the umask, which is 0. */
+static int devices_prepare_all(int dir_fd, const struct container_plan *plan, struct failure *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < plan->nr_devices && !r; i++)
+		r = devices_prepare_node(dir_fd, i, &plan->devices[i], plan, err);
+	for (size_t i = 0; i < ARRAY_SIZE(default_devices) && !r; i++)
+		r = devices_prepare_node(dir_fd, plan->nr_devices + i, &default_devices[i], plan,
+					 err);
+	return r;
+}
+
+int container_devices_prepare(const char *directory, const struct container_plan *plan,
+			      struct failure *err)
+{
+	AUTO_CLOSE int dir_fd = -1;
+	mode_t old_umask;
+	int r;
+
+	if (mkdir(directory, 0755))
+		return failure_set(err, errno, "create %s", directory);
+	dir_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir_fd < 0)
+		return failure_set(err, errno, "open %s", directory);
+	old_umask = umask(0);
+	r = devices_prepare_all(dir_fd, plan, err);
+	(void)umask(old_umask);
+	return r;
+}
+
+static int devices_bind(int root_fd, int dir_fd, size_t number, const struct plan_device *device)
+{
+	AUTO_CLOSE int node_fd = -1;
 	AUTO_CLOSE int target_fd = -1;
 	AUTO_CLOSE int mount_fd = -1;
-	struct stat st;
+	char name[24];
 
-	if (node_fd < 0 || fstat(node_fd, &st))
+	devices_node_name(number, name, sizeof(name));
+	node_fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (node_fd < 0)
 		return -errno;
-	if ((st.st_mode & S_IFMT) != devices_type(device) ||
-	    st.st_rdev != makedev(device->major, device->minor))
-		return -ENODEV;
 	target_fd = container_tree_make(root_fd, device->path, true);
 	if (target_fd < 0)
 		return target_fd;
@@ -78,20 +136,29 @@ static int devices_make_node(int root_fd, const struct plan_device *device)
 	return fchownat(dir_fd, name, device->uid, device->gid, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
 }
 
-static int devices_make(int root_fd, const struct plan_device *devices, size_t nr_devices,
-			struct failure *err)
+static int devices_make_one(int root_fd, int dir_fd, size_t number,
+			    const struct plan_device *device, struct failure *err)
 {
-	for (size_t i = 0; i < nr_devices; i++) {
-		int r = devices_make_node(root_fd, &devices[i]);
+	int r = devices_make_node(root_fd, device);
 
-		if (r == -EEXIST) /* the plan's own null device, or the image's */
-			continue;
-		if (r == -EPERM || r == -EOPNOTSUPP || r == -EROFS)
-			r = devices_bind(root_fd, &devices[i]);
-		if (r)
-			return failure_set(err, -r, "create device \"%s\"", devices[i].path);
-	}
-	return 0;
+	if (r == -EEXIST) /* the plan's own null device, or the image's */
+		return 0;
+	if (device->type[0] != 'p' && (r == -EPERM || r == -EOPNOTSUPP || r == -EROFS))
+		r = devices_bind(root_fd, dir_fd, number, device);
+	return r ? failure_set(err, -r, "create device \"%s\"", device->path) : 0;
+}
+
+static int devices_make_all(int root_fd, int dir_fd, const struct container_plan *plan,
+			    struct failure *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < plan->nr_devices && !r; i++)
+		r = devices_make_one(root_fd, dir_fd, i, &plan->devices[i], err);
+	for (size_t i = 0; i < ARRAY_SIZE(default_devices) && !r; i++)
+		r = devices_make_one(root_fd, dir_fd, plan->nr_devices + i, &default_devices[i],
+				     err);
+	return r;
 }
 
 static int devices_make_link(int root_fd, const char *path, const char *target)
@@ -116,8 +183,10 @@ static int devices_make_links(int root_fd, struct failure *err)
 	return 0;
 }
 
-int container_devices_make(int root_fd, const struct container_plan *plan, struct failure *err)
+int container_devices_make(int root_fd, const char *directory, const struct container_plan *plan,
+			   struct failure *err)
 {
+	AUTO_CLOSE int dir_fd = -1;
 	mode_t old_umask;
 	int r;
 
@@ -125,10 +194,11 @@ int container_devices_make(int root_fd, const struct container_plan *plan, struc
 		if (!strcmp(plan->mounts[i].type, "bind") &&
 		    !strcmp(plan->mounts[i].destination, "/dev"))
 			return 0;
+	dir_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir_fd < 0)
+		return failure_set(err, errno, "open %s", directory);
 	old_umask = umask(0);
-	r = devices_make(root_fd, plan->devices, plan->nr_devices, err);
-	if (!r)
-		r = devices_make(root_fd, default_devices, ARRAY_SIZE(default_devices), err);
+	r = devices_make_all(root_fd, dir_fd, plan, err);
 	if (!r)
 		r = devices_make_links(root_fd, err);
 	(void)umask(old_umask);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "guest-init/container_tree.h"
@@ -14,9 +15,21 @@
 #include "guest-init/mount_object.h"
 #include "guest-init/scope.h"
 
+/* Cover the locked tree by the one that is not. */
+static int mounts_attach_tree(const struct container_places *places)
+{
+	AUTO_CLOSE int target_fd = open(places->tree, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return target_fd < 0 ? -errno : mount_object_attach(places->tree_fd, target_fd);
+}
+
 int container_mounts_init(struct container_mounts *mounts, const struct container_places *places,
 			  struct failure *err)
 {
+	int r = places->tree_fd >= 0 ? mounts_attach_tree(places) : 0;
+
+	if (r)
+		return failure_set(err, -r, "attach the shared tree");
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return failure_set(err, errno, "make the mounts private");
 	if (mount(places->tree, places->root, NULL, MS_BIND | MS_REC, NULL))
@@ -46,9 +59,11 @@ static int mounts_clone_from_tree(const struct container_mounts *mounts,
  * and if it copies the content, the owner as well. A directory that did not exist has neither.
  */
 static void mounts_tmpfs_defaults(const struct container_mounts *mounts,
-				  const struct plan_mount *mount, char *ret_options, size_t size)
+				  const struct container_plan *plan, const struct plan_mount *mount,
+				  char *ret_options, size_t size)
 {
 	AUTO_CLOSE int fd = -1;
+	uint32_t outside;
 	struct stat st;
 
 	ret_options[0] = 0;
@@ -57,6 +72,11 @@ static void mounts_tmpfs_defaults(const struct container_mounts *mounts,
 	fd = container_tree_open(mounts->root_fd, mount->destination, O_PATH);
 	if (fd < 0 || fstat(fd, &st))
 		return;
+	/* Somebody whom the user namespace does not have. */
+	if (!id_map_outside(&plan->uid_map, st.st_uid, &outside))
+		st.st_uid = 0;
+	if (!id_map_outside(&plan->gid_map, st.st_gid, &outside))
+		st.st_gid = 0;
 	if (mount->is_copied_up)
 		(void)snprintf(ret_options, size, "mode=%o,uid=%u,gid=%u", st.st_mode & 07777,
 			       st.st_uid, st.st_gid);
@@ -86,8 +106,8 @@ static int mounts_set_attributes(const struct plan_mount *mount, int mount_fd, s
 	return r ? failure_set(err, -r, "set the options") : 0;
 }
 
-static int mounts_make_one(const struct container_mounts *mounts, const struct plan_mount *mount,
-			   struct failure *err)
+static int mounts_make_one(const struct container_mounts *mounts, const struct container_plan *plan,
+			   const struct plan_mount *mount, struct failure *err)
 {
 	AUTO_CLOSE int target_fd = -1;
 	AUTO_CLOSE int mount_fd = -1;
@@ -95,7 +115,7 @@ static int mounts_make_one(const struct container_mounts *mounts, const struct p
 	int r;
 
 	/* The mount before its mount point, which would show up in the tree as a source. */
-	mounts_tmpfs_defaults(mounts, mount, defaults, sizeof(defaults));
+	mounts_tmpfs_defaults(mounts, plan, mount, defaults, sizeof(defaults));
 	if (!strcmp(mount->type, "bind"))
 		mount_fd = mounts_clone_from_tree(mounts, mount, err);
 	else
@@ -123,7 +143,7 @@ int container_mounts_make(const struct container_mounts *mounts, const struct co
 	for (size_t i = 0; i < plan->nr_mounts; i++) {
 		const struct plan_mount *mount = &plan->mounts[i];
 
-		if (mounts_make_one(mounts, mount, err))
+		if (mounts_make_one(mounts, plan, mount, err))
 			return failure_prefix(err, "mount \"%s\" to \"%s\"", mount->type,
 					      mount->destination);
 	}
@@ -223,25 +243,16 @@ int container_mounts_restrict(const struct container_mounts *mounts,
 	return r;
 }
 
-/*
- * An initramfs is no mount that pivot_root(2) could put aside, so the root is moved on top of it.
- * Unlike after chroot(2) alone, ".." of a process that escapes its root ends there, too: a path
- * walk that reaches the covered root goes up into what covers it.
- */
-int container_mounts_enter(const struct container_mounts *mounts,
-			   const struct container_places *places, uint64_t propagation,
+int container_mounts_enter(const struct container_mounts *mounts, uint64_t propagation,
 			   struct failure *err)
 {
 	int r;
 
-	(void)umount2("/proc", MNT_DETACH);
-	(void)umount2("/dev", MNT_DETACH);
-	if (umount2(places->tree, MNT_DETACH))
-		return failure_set(err, errno, "unmount the shared tree");
-	if (fchdir(mounts->root_fd))
-		return failure_set(err, errno, "enter the root file system");
-	if (move_mount(mounts->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) || chroot("."))
-		return failure_set(err, errno, "move the root file system to \"/\"");
+	/* Old and new root may be the same place: the old one is then stacked on top. */
+	if (fchdir(mounts->root_fd) || syscall(SYS_pivot_root, ".", "."))
+		return failure_set(err, errno, "pivot_root into the root file system");
+	if (umount2(".", MNT_DETACH) || chdir("/"))
+		return failure_set(err, errno, "leave the file systems of the guest");
 	r = mount_object_set_propagation(mounts->root_fd, propagation);
 	return r ? failure_set(err, -r, "rootfsPropagation") : 0;
 }

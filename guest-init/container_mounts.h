@@ -14,13 +14,8 @@
  */
 #pragma once
 
+#include "guest-init/container_places.h"
 #include "guest-init/container_plan.h"
-
-/* Where the container is built: two directories of guest-init's own file system. */
-struct container_places {
-	const char *tree; /* the shared tree is mounted here */
-	const char *root; /* empty: becomes the container's root */
-};
 
 struct container_mounts {
 	int tree_fd; /* the shared tree as the host shows it */
@@ -43,6 +38,5 @@ int container_mounts_restrict(const struct container_mounts *mounts,
  * Make the container's root the root of the process and of its mount namespace; its working
  * directory is then "/". What guest-init had mounted is gone from the namespace.
  */
-int container_mounts_enter(const struct container_mounts *mounts,
-			   const struct container_places *places, uint64_t propagation,
+int container_mounts_enter(const struct container_mounts *mounts, uint64_t propagation,
 			   struct failure *err);

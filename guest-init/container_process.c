@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "guest-init/scope.h"
+#include "guest-init/user_namespace.h"
 
 /* As fork(2), into the new namespaces @flags and the control group @cgroup_fd, if any. */
 static pid_t process_clone(int flags, int cgroup_fd, int *ret_pid_fd)
@@ -60,6 +61,17 @@ static int process_take_terminal(const struct container_process *process, int nu
 	return 0;
 }
 
+/* Let a process in a new user namespace build the container. */
+static int process_admit(const struct container_process *process,
+			 const struct container_start *start, struct failure *err)
+{
+	int r = user_namespace_admit(process->pid, start->plan, err);
+
+	if (!r && write(process->gate_fd, "", 1) != 1)
+		r = failure_set(err, errno, "let the process build the container");
+	return r;
+}
+
 static int process_clone_started(struct container_process *process, struct container_start *start,
 				 int namespaces, struct failure *err)
 {
@@ -81,10 +93,11 @@ static int process_clone_started(struct container_process *process, struct conta
 	fd_close(&gate[0]);
 	process->report_fd = report[0];
 	process->gate_fd = gate[1];
-	if (process->pid > 0)
-		return 0;
-	process->pid = 0;
-	return failure_set(err, errno, "create a process of the container");
+	if (process->pid < 0) {
+		process->pid = 0;
+		return failure_set(err, errno, "create a process of the container");
+	}
+	return (namespaces & CLONE_NEWUSER) ? process_admit(process, start, err) : 0;
 }
 
 static int process_watch_report(const struct container_process *process, int epoll_fd,

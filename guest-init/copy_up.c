@@ -78,7 +78,8 @@ static int copy_up_attributes(int to_dir, const char *name, const struct stat *s
 {
 	const struct timespec times[] = { st->st_atim, st->st_mtim };
 
-	if (fchownat(to_dir, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW))
+	/* An owner whom the user namespace does not have cannot be had. */
+	if (fchownat(to_dir, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) && errno != EINVAL)
 		return -errno;
 	if (!S_ISLNK(st->st_mode) && fchmodat(to_dir, name, st->st_mode & 07777, 0))
 		return -errno;

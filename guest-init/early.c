@@ -46,11 +46,29 @@ static int early_mount_one(const char *type, const char *path, struct failure *e
 	return 0;
 }
 
+/*
+ * Nothing can be put in the place of an initramfs, so guest-init works on a tmpfs that covers it. A
+ * container's process exchanges that for its own root with pivot_root(2), and what guest-init has
+ * mounted leaves its mount namespace as a whole.
+ */
+static int early_cover_initramfs(struct failure *err)
+{
+	int r = early_mount_one("tmpfs", "/stage", err);
+
+	if (r)
+		return r;
+	if (chdir("/stage") || mount(".", "/", NULL, MS_MOVE, NULL) || chroot("."))
+		return failure_set(err, errno, "cover the initramfs");
+	return 0;
+}
+
 int early_mount(struct failure *err)
 {
-	int r = early_mount_one("devtmpfs", "/dev", err);
+	int r = early_cover_initramfs(err);
 	int fd;
 
+	if (!r)
+		r = early_mount_one("devtmpfs", "/dev", err);
 	if (!r)
 		r = early_mount_one("proc", "/proc", err);
 	if (r)

@@ -11,7 +11,7 @@
 /* No signal shall end PID 1 or interrupt it; they are read from a descriptor. */
 void early_block_signals(void);
 
-/* Mount /dev and /proc, and open the null device as descriptors 0 to 2. */
+/* Cover the initramfs, mount /dev and /proc, and open the null device as descriptors 0 to 2. */
 int early_mount(struct failure *err);
 
 /* Mix @entropy, an even number of hex digits, into the kernel's random pool and use it at once. */

@@ -14,12 +14,16 @@
 #define NR_OPEN_DEFAULT 1048576u /* fs.nr_open of a kernel that just booted */
 #define NR_OPEN_MAX 2147483584u	 /* the kernel's bound for it */
 
-static int limits_set_oom_score(int32_t score)
+static int limits_set_oom_score(pid_t pid, int32_t score)
 {
-	AUTO_CLOSE int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd = -1;
+	char path[64] = "/proc/self/oom_score_adj";
 	char text[16];
 	int len = snprintf(text, sizeof(text), "%d", score);
 
+	if (pid)
+		(void)snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, text, (size_t)len) != len)
 		return -errno;
 	return 0;
@@ -41,17 +45,40 @@ static int limits_raise_nr_open(const struct plan_rlimit *rlimit)
 	return kernel_settings_write("fs/nr_open", text);
 }
 
-int process_limits_prepare(const struct plan_process *process, struct failure *err)
+/* To lower a limit takes no privileges. */
+static int limits_raise_hard(pid_t pid, const struct plan_rlimit *limit)
+{
+	__rlimit_resource_t resource = (__rlimit_resource_t)limit->resource;
+	struct rlimit rlimit;
+
+	if (prlimit(pid, resource, NULL, &rlimit))
+		return -errno;
+	if (limit->hard <= rlimit.rlim_max)
+		return 0;
+	rlimit.rlim_max = limit->hard;
+	return prlimit(pid, resource, &rlimit, NULL) ? -errno : 0;
+}
+
+int process_limits_prepare(pid_t pid, const struct plan_process *process, struct failure *err)
 {
 	int r = 0;
 
 	if (process->oom_score_adj != PLAN_OOM_SCORE_UNSET)
-		r = limits_set_oom_score(process->oom_score_adj);
+		r = limits_set_oom_score(pid, process->oom_score_adj);
 	if (r)
 		return failure_set(err, -r, "process.oomScoreAdj %d", process->oom_score_adj);
-	for (size_t i = 0; i < process->nr_rlimits && !r; i++)
-		r = limits_raise_nr_open(&process->rlimits[i]);
-	return r ? failure_set(err, -r, "process.rlimits: raise fs.nr_open") : 0;
+	for (size_t i = 0; i < process->nr_rlimits; i++) {
+		const struct plan_rlimit *limit = &process->rlimits[i];
+
+		r = limits_raise_nr_open(limit);
+		if (r)
+			return failure_set(err, -r, "process.rlimits: raise fs.nr_open");
+		r = limits_raise_hard(pid, limit);
+		if (r)
+			return failure_set(err, -r, "process.rlimits[%zu]: resource %u", i,
+					   limit->resource);
+	}
+	return 0;
 }
 
 int process_limits_apply(const struct plan_process *process, struct failure *err)

@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static int scheduling_set_policy(const struct plan_scheduler *scheduler)
+static int scheduling_set_policy(pid_t pid, const struct plan_scheduler *scheduler)
 {
 	struct sched_attr attr = {
 		.size = sizeof(attr),
@@ -20,7 +20,7 @@ static int scheduling_set_policy(const struct plan_scheduler *scheduler)
 		.sched_period = scheduler->period,
 	};
 
-	return (int)syscall(SYS_sched_setattr, 0, &attr, 0);
+	return (int)syscall(SYS_sched_setattr, pid, &attr, 0);
 }
 
 /* The kernel takes a mask with processors that do not exist, and leaves those out. */
@@ -46,7 +46,7 @@ int process_scheduling_prepare(const struct plan_process *process, struct failur
 }
 
 /* Without processors for the end, those for the start give way to what a process normally has. */
-static int scheduling_set_final_cpus(const struct plan_process *process, struct failure *err)
+int process_scheduling_finish(const struct plan_process *process, struct failure *err)
 {
 	const uint64_t all = UINT64_MAX;
 
@@ -57,16 +57,12 @@ static int scheduling_set_final_cpus(const struct plan_process *process, struct 
 	return 0;
 }
 
-int process_scheduling_apply(const struct plan_process *process, struct failure *err)
+int process_scheduling_set(pid_t pid, const struct plan_process *process, struct failure *err)
 {
-	int r = scheduling_set_final_cpus(process, err);
-
-	if (r)
-		return r;
-	if (process->scheduler.is_given && scheduling_set_policy(&process->scheduler))
+	if (process->scheduler.is_given && scheduling_set_policy(pid, &process->scheduler))
 		return failure_set(err, errno, "process.scheduler");
 	if (process->io_priority &&
-	    syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, process->io_priority))
+	    syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, pid, process->io_priority))
 		return failure_set(err, errno, "process.ioPriority");
 	return 0;
 }

@@ -7,13 +7,18 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "guest-init/container_plan.h"
 
 /* Move the calling process, which is to join a container, to the processors it starts on. */
 int process_scheduling_prepare(const struct plan_process *process, struct failure *err);
 
+/* Give the calling process the processors that it ends up with. */
+int process_scheduling_finish(const struct plan_process *process, struct failure *err);
+
 /*
- * Give the calling process the processors, the scheduler and the I/O priority of the plan. Most of
- * them need privileges, so it comes before those are dropped.
+ * Give process @pid (0: the caller) the scheduler and the I/O priority of the plan, which may take
+ * privileges in the guest's first user namespace.
  */
-int process_scheduling_apply(const struct plan_process *process, struct failure *err);
+int process_scheduling_set(pid_t pid, const struct plan_process *process, struct failure *err);

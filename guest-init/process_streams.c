@@ -64,7 +64,7 @@ int process_streams_open(struct process_streams *streams, uint32_t id,
 	     stream++) {
 		r = streams_connect(streams, id, stream, err);
 		if (!r)
-			r = streams_open_pipe(streams, stream, process->uid, err);
+			r = streams_open_pipe(streams, stream, process->outer_uid, err);
 	}
 	return r;
 }

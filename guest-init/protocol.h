@@ -57,7 +57,10 @@
  * The "create" object (members are always present unless marked ?):
  *   "entropy": 128 hex digits for the kernel's random pool
  *   "hostname"?, "domainname"?: strings
- *   "namespaces": ["pid","mount","ipc","uts","cgroup","network","time"], those to unshare
+ *   "namespaces": ["pid","mount","ipc","uts","cgroup","network","user","time"], those to unshare
+ *   "uidMappings"?, "gidMappings"?: [{"containerID", "hostID", "size"}], of the user namespace: ids
+ *      of the container and what they are in the guest, which is what the shared tree has. All
+ *      other ids of this object are the container's
  *   "readonlyRootfs": bool (true: remount the root read-only after the mounts are made)
  *   "rootfsPropagation": MS_SHARED, MS_SLAVE, … or 0
  *   "mounts": [{"destination": absolute path, "type": string, "source": string,

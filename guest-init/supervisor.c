@@ -13,9 +13,11 @@
 #include <unistd.h>
 
 #include "guest-init/container_cgroup.h"
+#include "guest-init/container_places.h"
 #include "guest-init/container_plan.h"
 #include "guest-init/control_channel.h"
 #include "guest-init/early.h"
+#include "guest-init/exec_plan.h"
 #include "guest-init/process_table.h"
 #include "guest-init/pseudo_terminal.h"
 #include "guest-init/resource_plan.h"
@@ -156,7 +158,7 @@ static int supervisor_on_create(struct supervisor *supervisor, json_t *message, 
 	struct container_start start = {
 		.process = &supervisor->plan.process,
 		.plan = &supervisor->plan,
-		.places = { SHARED_TREE_PATH, SHARED_TREE_ROOT },
+		.places = { .tree_fd = -1 },
 	};
 	int namespaces;
 	int r;
@@ -171,7 +173,7 @@ static int supervisor_on_create(struct supervisor *supervisor, json_t *message, 
 	supervisor->state = CREATING;
 	r = early_mix_entropy(supervisor->plan.entropy, err);
 	if (!r)
-		r = shared_tree_mount(err);
+		r = container_places_make(&start.places, &supervisor->plan, err);
 	if (!r)
 		r = supervisor_make_cgroup(supervisor, err);
 	/*
@@ -182,6 +184,7 @@ static int supervisor_on_create(struct supervisor *supervisor, json_t *message, 
 		(supervisor->plan.namespaces | CLONE_NEWNS) & ~(CLONE_NEWCGROUP | CLONE_NEWTIME);
 	if (!r)
 		r = supervisor_spawn(supervisor, 0, &start, namespaces, err);
+	container_places_release(&start.places);
 	return r ? r : supervisor_enter_pid_namespace(supervisor, err);
 }
 

@@ -6,7 +6,7 @@
 . "$HERE/containers.bash"
 
 # shellcheck disable=SC2034 # for run
-CHECKS=(info "${FLAGS[@]}" "${MAIN[@]}")
+CHECKS=(info "${FLAGS[@]}" mapped "${MAIN[@]}")
 ENGINE=(podman --runtime "$RUNTIME")
 CONTAINER_RUN=("${ENGINE[@]}" run --network none)
 # conmon 2.1 often ends before it has read that there was an OOM kill.
@@ -69,6 +69,39 @@ check_info()
 	capture engine info --format "{{$of.Name}} {{$of.Path}} {{$of.Version}}"
 	say runtime "$(head -n 1 <<< "$out" |
 		sed -E "s,$RUNTIME_PATH,PATH,; s/^$RUNTIME /RUNTIME /; s/ $RUNTIME version [0-9.]+.*/ version/")"
+}
+
+mapped_has_ended()
+{
+	engine logs mapped 2> /dev/null | grep -q ^end
+}
+
+# In a user namespace: podman gives the image's files to other users, which are its own inside.
+# shellcheck disable=SC2016 # what single quotes protect is for the shell inside
+check_mapped()
+{
+	local dir=$WORK/mapped
+
+	mkdir -p "$dir"
+	chown 100000:200000 "$dir"
+	capture container_run -d --name mapped --uidmap 0:100000:5000 --gidmap 0:200000:5000 \
+		--sysctl net.ipv4.ip_unprivileged_port_start=99 -v "$dir:/dir" --tmpfs /scratch "$IMAGE" \
+		sh -c 'echo "uid_map: $(cat /proc/self/uid_map)"; echo "id: $(id)"
+			echo "files: $(stat -c %u:%g / /bin/sh /etc/hosts /dev /dev/shm /dir /scratch | sort | uniq -c)"
+			touch /made /dir/made /scratch/made && chown 7:8 /dir/made
+			echo "port: $(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)"
+			echo "capabilities: $(grep CapEff /proc/self/status)"
+			mknod /node c 1 3 || echo "mknod: no"; echo "end: end"; exec sleep 1000'
+	say code "$code"
+	wait_until 90 mapped_has_ended
+	as_said "$(engine logs mapped 2> /dev/null)"
+	say host "$(stat -c %u:%g "$dir/made")"
+	capture engine exec mapped sh -c 'id; cat /proc/self/gid_map'
+	say exec "$out"
+	capture engine exec --user 7:8 mapped sh -c 'id -u; id -g'
+	say exec_user "$out"
+	capture engine rm -f mapped
+	say remove "$code"
 }
 
 # podman reads /proc of the container's processes from outside, or runs the container's own ps.

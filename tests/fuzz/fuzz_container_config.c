@@ -37,6 +37,8 @@ static void check_bounds(const struct container_config *config)
 		BUG_ON(mount->is_bind && mount->source[0] != '/');
 		BUG_ON(mount->flags & mount->clear_flags);
 	}
+	BUG_ON(!config->uid_map.nr_ranges != !(config->namespaces & 1u << NAMESPACE_USER));
+	BUG_ON(!config->gid_map.nr_ranges != !config->uid_map.nr_ranges);
 	for (size_t i = 0; i < config->nr_sysctls; i++)
 		BUG_ON(strchr(config->sysctls[i].name, '/') ||
 		       strstr(config->sysctls[i].name, ".."));
@@ -56,6 +58,7 @@ static void check_plan(const struct container_config *config)
 	BUG_ON(!message);
 	BUG_ON(container_plan_init(&plan, message, &failure) < 0);
 	BUG_ON(plan.nr_mounts != config->nr_mounts);
+	BUG_ON(plan.uid_map.nr_ranges != config->uid_map.nr_ranges);
 	BUG_ON(plan.process.args.len != config->process.args.count);
 	container_plan_fini(&plan);
 	json_decref(message);

@@ -50,6 +50,7 @@ struct machine {
 };
 
 static int guest_stream_fds[MACHINE_STREAMS];		    /* the guest's ends */
+static uid_t image_owner;				    /* of the root directory */
 static char machine_directory[] = "/tmp/test-guest-XXXXXX"; /* where the root is mounted */
 
 /* --- what a guest has and the test replaces ------------------------------------------------- */
@@ -145,11 +146,12 @@ static inline void copy_program(const char *from, const char *to)
 
 static inline void make_image(void)
 {
-	static const char *const directories[] = { "tree",	   "container",	   "proc",
-						   "dev",	   "tree/bin",	   "tree/etc",
-						   "tree/private", "tree/data",	   "tree/dev",
-						   "tree/dev/shm", "tree/opt",	   "tree/opt/sub",
-						   "tree/home",	   "tree/volatile" };
+	static const char *const directories[] = { "tree",	   "container",	    "proc",
+						   "dev",	   "tree/bin",	    "tree/etc",
+						   "tree/private", "tree/data",	    "tree/dev",
+						   "tree/dev/shm", "tree/opt",	    "tree/opt/sub",
+						   "tree/home",	   "tree/volatile", "tree/proc",
+						   "tree/sys" };
 	static const char *const applets[] = { "sh",	"id",	"cat",	    "grep",	"ls",
 					       "mount", "stat", "readlink", "hostname", "stty",
 					       "sleep", "wc",	"head",	    "kill",	"test",
@@ -157,6 +159,7 @@ static inline void make_image(void)
 
 	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
 		must(!mkdir(directories[i], 0755), directories[i]);
+	must(!chown("tree", image_owner, image_owner), "chown");
 	copy_program(BUSYBOX, "tree/bin/busybox");
 	for (size_t i = 0; i < sizeof(applets) / sizeof(applets[0]); i++) {
 		char path[64];

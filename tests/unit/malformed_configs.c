@@ -274,7 +274,11 @@ const struct malformed_config malformed_configs[] = {
 	FIELD(NS(",{}"), "linux.namespaces[1].type: is missing"),
 	FIELD(NS(",{'type':'net'}"), "linux.namespaces[1].type: unknown value \"net\""),
 	FIELD(NS(",{'type':'network'}"), "linux.namespaces[1].type: duplicate \"network\""),
-	FIELD(NS(",{'type':'user'}"), "linux.namespaces[1].type: \"user\" is not supported"),
+	FIELD(NS(",{'type':'user'}"),
+	      "linux.namespaces: user namespaces enabled, but no namespace path to join nor "
+	      "mappings to apply specified"),
+	FIELD(NS(",{'type':'user','path':'/proc/1/ns/user'}"),
+	      "linux.namespaces[1].path: joining an existing user namespace is not supported"),
 	FIELD(NS(",{'type':'pid','path':'/proc/1/ns/pid'}"),
 	      "linux.namespaces[1].path: joining an existing pid namespace is not supported"),
 	FIELD("{'linux':{'namespaces':[{'type':'network','path':'ns/net'}]}}",
@@ -326,7 +330,11 @@ const struct malformed_config malformed_configs[] = {
 	FIELD(LINUX("'intelRdt':{'enableCMT':1}"),
 	      "linux.intelRdt.enableCMT: must be true or false"),
 	FIELD(LINUX("'uidMappings':[{'containerID':0,'hostID':0,'size':1}]"),
-	      "linux.uidMappings is not supported"),
+	      "linux.uidMappings: user namespace mappings specified, but user namespace isn't "
+	      "enabled in the config"),
+	FIELD(LINUX("'gidMappings':[{'containerID':0,'hostID':0,'size':1}]"),
+	      "linux.gidMappings: user namespace mappings specified, but user namespace isn't "
+	      "enabled in the config"),
 	FIELD(LINUX("'timeOffsets':{'monotonic':{'secs':1}}"),
 	      "linux.timeOffsets: needs a \"time\" namespace"),
 	FIELD(CLOCKS("'realtime':{'secs':1}"),

@@ -153,8 +153,8 @@ static void test_malformed_container(void)
 	is_malformed(changed(m, m, "rootfsPropagation", "-1"),
 		     "\"rootfsPropagation\" is not a whole number from 0 to 9223372036854775807");
 	m = good_message();
-	is_malformed(changed(m, m, "namespaces", "[\"pid\",\"user\"]"),
-		     "namespace \"user\" is not supported in a guest");
+	is_malformed(changed(m, m, "namespaces", "[\"pid\",\"host\"]"),
+		     "namespace \"host\" is not supported in a guest");
 	m = good_message();
 	is_malformed(changed(m, m, "namespaces", "7"), "\"namespaces\" is not a list");
 	m = good_message();

@@ -9,6 +9,7 @@
 
 #include "tests/unit/scratch_dir.h"
 #include "tests/unit/tap.h"
+#include "vmm/base/checked_math.h"
 #include "vmm/container/mount_point.h"
 
 /* DIRECTORY/root is the container's; DIRECTORY/outside must never be reached. */
@@ -39,11 +40,14 @@ static void tear_down(void)
 	scratch_dir_remove(directory);
 }
 
+static uid_t owner; /* of what check_made() makes */
+
 /* Make @path, and tell whether it is the file that @where below the root is. */
 static void check_made(const char *path, bool is_file, const char *where)
 {
+	const struct mount_point point = { .is_file = is_file, .uid = owner, .gid = owner };
 	struct stat made, wanted;
-	int fd = mount_point_make(root_fd, path, is_file, &err);
+	int fd = mount_point_make(root_fd, path, &point, &err);
 
 	if (!ok(fd >= 0)) {
 		printf("# %s: %s\n", path, err.text);
@@ -59,8 +63,31 @@ static void check_made(const char *path, bool is_file, const char *where)
 
 static void check_refused(const char *path, bool is_file, int code)
 {
-	is_int(mount_point_make(root_fd, path, is_file, &err), -code);
+	const struct mount_point point = { .is_file = is_file };
+
+	is_int(mount_point_make(root_fd, path, &point, &err), -code);
 	is_int(err.code, code);
+}
+
+/* Whatever had to be made, on the way too, belongs to the owner; what was there does not. */
+static void test_owner(void)
+{
+	static const char *const made[] = { "a/b", "a/b/c", "a/f" };
+	struct stat st;
+
+	if (geteuid())
+		return;
+	set_up();
+	check_made("/a", false, "a");
+	owner = 1234;
+	check_made("/a/b/c", false, "a/b/c");
+	check_made("/a/f", true, "a/f");
+	owner = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(made); i++)
+		ok(fstatat(root_fd, made[i], &st, 0) == 0 && st.st_uid == 1234 &&
+		   st.st_gid == 1234);
+	ok(fstatat(root_fd, "a", &st, 0) == 0 && st.st_uid == 0);
+	tear_down();
 }
 
 static void test_plain(void)
@@ -203,6 +230,7 @@ static void test_read_only(void)
 int main(void)
 {
 	test_plain();
+	test_owner();
 	test_kinds();
 	test_links();
 	test_dangling_links_and_loops();

@@ -89,7 +89,7 @@ static void test_features(void)
 	is_int(json_array_size(options), count);
 	ok(holds(options, "rro") && !holds(options, "idmap"));
 	ok(holds(json_object_get(linux_json, "namespaces"), "network"));
-	ok(!holds(json_object_get(linux_json, "namespaces"), "user"));
+	ok(holds(json_object_get(linux_json, "namespaces"), "user"));
 	ok(holds(json_object_get(linux_json, "capabilities"), "CAP_SYS_ADMIN"));
 	ok(json_is_true(json_object_get(json_object_get(linux_json, "seccomp"), "enabled")));
 	ok(holds(json_object_get(json_object_get(linux_json, "seccomp"), "actions"),

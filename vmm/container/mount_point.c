@@ -29,21 +29,23 @@ static int open_in_root(int root_fd, const char *path)
 }
 
 /* Make @name below the directory @parent_fd. */
-static int make_one(int parent_fd, const char *name, bool is_file)
+static int make_one(int parent_fd, const char *name, bool is_file, const struct mount_point *point)
 {
-	int fd;
+	AUTO_CLOSE int fd = -1;
 
-	if (!is_file)
-		return mkdirat(parent_fd, name, DIRECTORY_MODE) < 0 ? -errno : 0;
-	fd = openat(parent_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-		    FILE_MODE);
-	if (fd < 0)
+	if (is_file)
+		fd = openat(parent_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+			    FILE_MODE);
+	if (is_file ? fd < 0 : mkdirat(parent_fd, name, DIRECTORY_MODE) < 0)
 		return -errno;
-	fd_close(&fd);
-	return 0;
+	if (!point->uid && !point->gid)
+		return 0;
+	return fchownat(parent_fd, name, point->uid, point->gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno
+											  : 0;
 }
 
-static int make_path(int root_fd, const char *path, bool is_file, unsigned int nr_links);
+static int make_path(int root_fd, const char *path, bool is_file, const struct mount_point *point,
+		     unsigned int nr_links);
 
 /*
  * A link @name below @parent_fd that leads nowhere: make what it leads to, as if its target had
@@ -51,7 +53,7 @@ static int make_path(int root_fd, const char *path, bool is_file, unsigned int n
  */
 /* NOLINTNEXTLINE(misc-no-recursion): at most LINKS_MAX deep */
 static int follow_dangling(int root_fd, int parent_fd, const char *directory, const char *name,
-			   bool is_file, unsigned int nr_links)
+			   bool is_file, const struct mount_point *point, unsigned int nr_links)
 {
 	char target[PATH_MAX];
 	AUTO_FREE char *path = NULL;
@@ -64,7 +66,7 @@ static int follow_dangling(int root_fd, int parent_fd, const char *directory, co
 	if (len == (ssize_t)sizeof(target) ||
 	    asprintf(&path, "%s/%.*s", target[0] == '/' ? "" : directory, (int)len, target) < 0)
 		return -ENAMETOOLONG;
-	return make_path(root_fd, path, is_file, nr_links + 1);
+	return make_path(root_fd, path, is_file, point, nr_links + 1);
 }
 
 /*
@@ -73,7 +75,7 @@ static int follow_dangling(int root_fd, int parent_fd, const char *directory, co
  */
 /* NOLINTNEXTLINE(misc-no-recursion): at most LINKS_MAX deep */
 static int open_or_make(int root_fd, const char *path, size_t len, bool is_file,
-			unsigned int nr_links)
+			const struct mount_point *point, unsigned int nr_links)
 {
 	AUTO_FREE char *prefix = strndup(path, len);
 	AUTO_FREE char *again = NULL;
@@ -91,20 +93,21 @@ static int open_or_make(int root_fd, const char *path, size_t len, bool is_file,
 	parent = open_in_root(root_fd, *prefix ? prefix : "/");
 	if (parent < 0)
 		return parent;
-	r = make_one(parent, name, is_file);
+	r = make_one(parent, name, is_file, point);
 	if (r < 0 && r != -EEXIST)
 		return r;
 	/* From the root again: what is there may be a link. */
 	again = strndup(path, len);
 	fd = again ? open_in_root(root_fd, again) : -ENOMEM;
 	if (fd == -ENOENT && r == -EEXIST)
-		return follow_dangling(root_fd, parent, prefix, name, is_file, nr_links);
+		return follow_dangling(root_fd, parent, prefix, name, is_file, point, nr_links);
 	return fd;
 }
 
 /* mount_point_make() without its checks. */
 /* NOLINTNEXTLINE(misc-no-recursion): at most LINKS_MAX deep */
-static int make_path(int root_fd, const char *path, bool is_file, unsigned int nr_links)
+static int make_path(int root_fd, const char *path, bool is_file, const struct mount_point *point,
+		     unsigned int nr_links)
 {
 	size_t total = strlen(path);
 	AUTO_CLOSE int fd = open_in_root(root_fd, "/"); /* all of "/" */
@@ -117,7 +120,7 @@ static int make_path(int root_fd, const char *path, bool is_file, unsigned int n
 		if ((!is_last && path[end] != '/') || path[end - 1] == '/')
 			continue;
 		fd_close(&fd);
-		fd = open_or_make(root_fd, path, end, is_file && is_last, nr_links);
+		fd = open_or_make(root_fd, path, end, is_file && is_last, point, nr_links);
 		if (fd < 0)
 			return fd;
 	}
@@ -135,14 +138,16 @@ static int check_kind(int fd, bool is_file)
 	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
 
-int mount_point_make(int root_fd, const char *path, bool is_file, struct error *err)
+int mount_point_make(int root_fd, const char *path, const struct mount_point *point,
+		     struct error *err)
 {
-	AUTO_CLOSE int fd = path[0] == '/' ? make_path(root_fd, path, is_file, 0) : -EINVAL;
+	AUTO_CLOSE int fd =
+		path[0] == '/' ? make_path(root_fd, path, point->is_file, point, 0) : -EINVAL;
 	int r;
 
 	if (fd < 0)
 		return error_set(err, -fd, "make the mount point");
-	r = check_kind(fd, is_file);
+	r = check_kind(fd, point->is_file);
 	if (r < 0)
 		return error_set(err, -r, "use the mount point");
 	return fd_take(&fd);

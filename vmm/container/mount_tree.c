@@ -61,8 +61,21 @@ static int mount_id(int tree_fd, uint64_t *ret_id, struct error *err)
 	return 0;
 }
 
-static int bind_mount(int root_fd, const struct container_mount *mount, uint64_t *ret_id,
-		      struct error *err)
+/* A mount point that is missing becomes the property of the container's root. */
+static int make_mount_point(int root_fd, const struct container_config *config,
+			    const struct container_mount *mount, struct error *err)
+{
+	const struct mount_point point = {
+		.is_file = mount->is_bind && mount->is_file,
+		.uid = config->root_uid,
+		.gid = config->root_gid,
+	};
+
+	return mount_point_make(root_fd, mount->destination, &point, err);
+}
+
+static int bind_mount(int root_fd, const struct container_config *config,
+		      const struct container_mount *mount, uint64_t *ret_id, struct error *err)
 {
 	AUTO_CLOSE int tree = clone_tree(mount->source, mount->is_recursive, mount->is_readonly,
 					 mount->is_recursive_readonly, err);
@@ -74,7 +87,7 @@ static int bind_mount(int root_fd, const struct container_mount *mount, uint64_t
 	r = mount_id(tree, ret_id, err);
 	if (r < 0)
 		return r;
-	target = mount_point_make(root_fd, mount->destination, mount->is_file, err);
+	target = make_mount_point(root_fd, config, mount, err);
 	if (target < 0)
 		return target;
 	r = attach(tree, target);
@@ -121,10 +134,11 @@ static int cover_with_tmpfs(int target_fd, struct error *err)
 }
 
 /* *@ret_cover is the tmpfs that covers the mount point, or -1. */
-static int make_guest_mount_point(int root_fd, const struct container_mount *mount, int *ret_cover,
+static int make_guest_mount_point(int root_fd, const struct container_config *config,
+				  const struct container_mount *mount, int *ret_cover,
 				  struct error *err)
 {
-	AUTO_CLOSE int target = mount_point_make(root_fd, mount->destination, false, err);
+	AUTO_CLOSE int target = make_mount_point(root_fd, config, mount, err);
 
 	if (target < 0)
 		return target;
@@ -134,11 +148,12 @@ static int make_guest_mount_point(int root_fd, const struct container_mount *mou
 	return *ret_cover < 0 ? *ret_cover : 0;
 }
 
-static int add_mount(int root_fd, const struct container_mount *mount, uint64_t *ret_bind,
-		     int *ret_cover, struct error *err)
+static int add_mount(int root_fd, const struct container_config *config,
+		     const struct container_mount *mount, uint64_t *ret_bind, int *ret_cover,
+		     struct error *err)
 {
-	int r = mount->is_bind ? bind_mount(root_fd, mount, ret_bind, err)
-			       : make_guest_mount_point(root_fd, mount, ret_cover, err);
+	int r = mount->is_bind ? bind_mount(root_fd, config, mount, ret_bind, err)
+			       : make_guest_mount_point(root_fd, config, mount, ret_cover, err);
 
 	return r < 0 ? error_prefix(err, "mount '%s'", mount->destination) : 0;
 }
@@ -159,7 +174,8 @@ static int add_mounts(int root_fd, const struct container_config *config, uint64
 	for (size_t i = 0; i < config->nr_mounts && !r; i++) {
 		int cover = -1;
 
-		r = add_mount(root_fd, &config->mounts[i], &ret_binds[nr_binds], &cover, err);
+		r = add_mount(root_fd, config, &config->mounts[i], &ret_binds[nr_binds], &cover,
+			      err);
 		if (cover >= 0)
 			covers[nr_covers++] = cover;
 		nr_binds += config->mounts[i].is_bind;

@@ -227,8 +227,7 @@ static int parse_mount_label(const struct json_field *linux_field, struct config
 int config_parse_linux(const struct json_field *field, struct container_config *config,
 		       struct config_notes *notes, struct error *err)
 {
-	static const char *const refused[] = { "uidMappings", "gidMappings", "netDevices",
-					       "memoryPolicy" };
+	static const char *const refused[] = { "netDevices", "memoryPolicy" };
 	struct json_field namespaces = json_field_member(field, "namespaces");
 	struct json_field devices = json_field_member(field, "devices");
 	struct json_field resources = json_field_member(field, "resources");
@@ -238,6 +237,8 @@ int config_parse_linux(const struct json_field *field, struct container_config *
 
 	if (!r)
 		r = config_parse_namespaces(&namespaces, config, notes, err);
+	if (!r)
+		r = config_parse_id_maps(field, config, err);
 	if (!r)
 		r = config_parse_devices(&devices, config, notes, err);
 	if (!r)

@@ -34,8 +34,6 @@ static int parse_namespace(const struct json_field *field, struct container_conf
 	config->namespaces |= 1u << index;
 	if (*path_text && path_text[0] != '/')
 		return json_field_error(&path, err, "must be an absolute path");
-	if (index == NAMESPACE_USER)
-		return config_refuse_because(notes, &type, err, "\"user\" is not supported");
 	if (!*path_text)
 		return 0;
 	if (index == NAMESPACE_NETWORK)
@@ -47,6 +45,14 @@ static int parse_namespace(const struct json_field *field, struct container_conf
 		return config_warn(notes, &path, err,
 				   "virtual machines cannot share an ipc namespace: the container "
 				   "has its own");
+	/* Containers of a pod, too; what matters are the owners of their files. */
+	if (index == NAMESPACE_USER && !config_has_id_maps(field->parent->parent))
+		return json_field_error(&path, err,
+					"joining an existing user namespace is not supported");
+	if (index == NAMESPACE_USER)
+		return config_warn(notes, &path, err,
+				   "virtual machines cannot share a user namespace: the container "
+				   "has its own, with linux.uidMappings and linux.gidMappings");
 	return config_refuse_because(notes, &path, err,
 				     "joining an existing %s namespace is not supported",
 				     namespace_names[index]);

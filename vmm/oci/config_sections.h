@@ -40,6 +40,23 @@ int config_parse_linux(const struct json_field *field, struct container_config *
 int config_parse_namespaces(const struct json_field *field, struct container_config *config,
 			    struct config_notes *notes, struct error *err);
 
+/*
+ * "linux.uidMappings" and "linux.gidMappings" (config-linux.md, "User namespace mappings"), once the
+ * namespaces are parsed.
+ */
+int config_parse_id_maps(const struct json_field *linux_field, struct container_config *config,
+			 struct error *err);
+
+/*
+ * True when both are there, and not only as root to root, alone: some engines write that where they
+ * mean an existing namespace, because runc insists on a map.
+ */
+bool config_has_id_maps(const struct json_field *linux_field);
+
+/* Refuse a user or group of "process" that the user namespace of the configuration does not have. */
+int config_check_user(const struct json_field *process, const struct container_config *config,
+		      struct error *err);
+
 /* "linux.devices" (config-linux.md, "Devices"). */
 int config_parse_devices(const struct json_field *field, struct container_config *config,
 			 struct config_notes *notes, struct error *err);

@@ -144,6 +144,8 @@ static int parse_top(const struct json_field *top, const char *bundle_path,
 	if (!r)
 		r = config_parse_linux(&linux_field, config, notes, err);
 	if (!r)
+		r = config_check_user(&process, config, err);
+	if (!r)
 		r = config_check_exec_cpus(&process, &config->process, config->nr_vcpus, err);
 	if (!r)
 		r = config_parse_hooks(&hooks, &config->hooks, err);
@@ -325,6 +327,8 @@ void container_config_free(struct container_config *config)
 	free(config->devices);
 	free(config->sysctls);
 	free(config->seccomp.program);
+	free(config->uid_map.ranges);
+	free(config->gid_map.ranges);
 	container_resources_clear(&config->resources);
 	container_process_clear(&config->process);
 	container_hooks_clear(&config->hooks);

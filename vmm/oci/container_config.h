@@ -125,6 +125,17 @@ struct container_seccomp {
 	uint32_t flags;		/* SECCOMP_FILTER_FLAG_… */
 };
 
+/* IDs of the container's user namespace, from container_id up, and what they are outside. */
+struct container_id_range {
+	uint32_t container_id, host_id;
+	uint32_t size; /* not 0; neither end leaves the IDs there are */
+};
+
+struct container_id_map {
+	struct container_id_range *ranges; /* none overlap */
+	size_t nr_ranges;
+};
+
 /* Bits of container_config.namespaces, the namespaces the guest makes for the container. */
 enum container_namespace {
 	NAMESPACE_PID,
@@ -146,7 +157,8 @@ struct container_config {
 	char *oci_version; /* as config.json says it */
 
 	/* For the host. */
-	char *rootfs; /* absolute path */
+	char *rootfs;		     /* absolute path */
+	uint32_t root_uid, root_gid; /* who the container's root is on the host */
 	bool has_readonly_rootfs;
 	char *netns_path;      /* network namespace to join; NULL: a new one */
 	char *utsns_path;      /* UTS namespace to take the host name from; NULL: none */
@@ -163,9 +175,10 @@ struct container_config {
 
 	/* For the guest. */
 	struct container_process process;
-	char *hostname, *domainname;	/* NULL: not given; or that of utsns_path, by _load() */
-	unsigned int namespaces;	/* bit per enum container_namespace */
-	unsigned long root_propagation; /* MS_… bits; 0: not given */
+	char *hostname, *domainname; /* NULL: not given; or that of utsns_path, by _load() */
+	unsigned int namespaces;     /* bit per enum container_namespace */
+	struct container_id_map uid_map, gid_map; /* have 0 with a user namespace, else empty */
+	unsigned long root_propagation;		  /* MS_… bits; 0: not given */
 	struct container_device *devices;
 	size_t nr_devices;
 	struct container_sysctl *sysctls;

@@ -34,9 +34,7 @@ static json_t *build_namespaces(void)
 	json_t *names = json_array();
 
 	for (unsigned int i = 0; i < CONTAINER_NR_NAMESPACES; i++)
-		if (i != NAMESPACE_USER)
-			(void)json_array_append_new(names,
-						    json_string(container_namespace_name(i)));
+		(void)json_array_append_new(names, json_string(container_namespace_name(i)));
 	return names;
 }
 

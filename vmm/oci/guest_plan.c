@@ -87,6 +87,18 @@ static json_t *build_devices(const struct container_config *config)
 	return array;
 }
 
+static json_t *build_id_map(const struct container_id_map *map)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < map->nr_ranges; i++)
+		array = append(array, json_pack("{s:I, s:I, s:I}", "containerID",
+						(json_int_t)map->ranges[i].container_id, "hostID",
+						(json_int_t)map->ranges[i].host_id, "size",
+						(json_int_t)map->ranges[i].size));
+	return array;
+}
+
 static json_t *build_sysctls(const struct container_config *config)
 {
 	json_t *object = json_object();
@@ -265,6 +277,16 @@ static int add_start_hooks(json_t *plan, const struct container_config *config, 
 	return json_object_set_new(plan, "startContainer", build_start_hooks(config, id, bundle));
 }
 
+/* Returns 0, or -1 without memory. */
+static int add_id_maps(json_t *plan, const struct container_config *config)
+{
+	if (!(config->namespaces & (1u << NAMESPACE_USER)))
+		return 0;
+	if (json_object_set_new(plan, "uidMappings", build_id_map(&config->uid_map)) < 0)
+		return -1;
+	return json_object_set_new(plan, "gidMappings", build_id_map(&config->gid_map));
+}
+
 static json_t *build_plan(const struct container_config *config,
 			  const uint8_t entropy[CONTAINER_ENTROPY_SIZE])
 {
@@ -306,7 +328,8 @@ int container_config_guest_plan(const struct container_config *config,
 {
 	json_t *plan = build_plan(config, entropy);
 
-	if (plan && add_start_hooks(plan, config, id, bundle) < 0) {
+	if (plan &&
+	    (add_id_maps(plan, config) < 0 || add_start_hooks(plan, config, id, bundle) < 0)) {
 		json_decref(plan);
 		plan = NULL;
 	}
