@@ -71,12 +71,13 @@ ends_by_signal()
 
 	one_by_one ends_by_signal HUP QUIT
 	at_exec 'see ready' 'end 137' -- sh -c 'echo ready; kill -9 $$'
-	at_exec 'see ready' raw "do kill -9 \$($(verb ps --format json box) | jq .[1])" 'end 137' \
-		-- sh -c "$ready"
+	at_exec 'see ready' raw "do kill -9 \$($(verb ps --format json box) | jq .[1])" \
+		'end 137' -- sh -c "$ready"
 	at_exec 'see not found' 'end 255' -- nothing-of-this-name
 	at_exec 'see ready' raw 'signal TSTP' 'stopped TSTP' cooked \
 		'continue background' 'stopped TTOU' cooked 'continue foreground' raw \
-		'type text\r' 'see got text' 'end 3' -- sh -c 'echo ready; read x; echo got $x; exit 3'
+		'type text\r' 'see got text' 'end 3' \
+		-- sh -c 'echo ready; read x; echo got $x; exit 3'
 
 	# The line discipline takes ^C from behind a line that is too long, as anywhere.
 	at_exec 'see ready' raw 'paste 20000 all' 'type \x03' 'end 130' -- sh -c "$ready"

@@ -183,7 +183,7 @@ struct user {
 	pid_t shell, run;
 };
 
-/* Start run as the foreground job of a shell that says what becomes of it and does as it is told. */
+/* Start run as the foreground job, say what becomes of it, and do as we are told. */
 static _Noreturn void shell(const struct user *user, int output, int events, int orders,
 			    workload_fn *workload)
 {

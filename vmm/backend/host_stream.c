@@ -114,7 +114,7 @@ bool host_stream_watch(struct host_stream *stream, uint32_t events)
 	if (events == stream->events)
 		return false;
 	stream->events = events;
-	/* One shot: after the hang-up that cannot be masked epoll is silent until the next change. */
+	/* One shot: after the hang-up, which cannot be masked, epoll is silent until then. */
 	event_loop_modify(stream->loop, &stream->source, events ? events : EPOLLONESHOT);
 	return false;
 }

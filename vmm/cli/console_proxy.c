@@ -19,7 +19,7 @@
 #define PUMP_TURN 16 /* buffers before the other direction has its turn */
 
 /* No pty holds more: 8 KiB, the line discipline's 4 KiB, and what its pieces are rounded up by. */
-#define PTY_HOLDS_MAX (64 * 1024)
+#define PTY_HOLDS_MAX ((size_t)64 * 1024)
 
 struct pump {
 	struct host_stream *from, *to;

@@ -7,8 +7,8 @@
  * output, signals or sizes. Nothing here blocks, and the standard streams, which the caller shares
  * with us, are never made non-blocking.
  *
- * Our terminal is raw meanwhile (raw_terminal.h). It is given back on every way out: when @pid ends,
- * whatever ended it or the container, when a signal or an error ends us, and while SIGTSTP stops us.
+ * Our terminal is raw meanwhile (raw_terminal.h). It is given back on every way out: when @pid
+ * ends, whatever ended it or the container, when an error ends us, and while SIGTSTP stops us.
  *
  * Thread: the command line's only one; signals are blocked (block_signals.h).
  */
@@ -20,9 +20,9 @@
 
 /*
  * Relay until @pid, our child, has ended, and what it wrote until then is passed on. Signals from
- * @signal_fd go to @pid, but with a terminal of our own SIGTSTP and SIGCONT are for us, and SIGWINCH
- * is a size. When our output or our terminal goes away, @pty is hung up: the master is closed. After
- * the end of input that is no terminal it stays.
+ * @signal_fd go to @pid, but with a terminal of our own SIGTSTP and SIGCONT are for us, and
+ * SIGWINCH is a size. When our output or our terminal goes away, @pty is hung up: the master is
+ * closed. After the end of input that is no terminal it stays.
  *
  * A @pty without a master has nothing to relay: then there are only signals.
  *

@@ -94,8 +94,8 @@ static void on_parent(struct proxy *proxy)
 }
 
 /*
- * The process has ended, and all it wrote is in the terminal. A session's leader that ends hangs its
- * terminal up, which throws away what was not read yet.
+ * The process has ended, and all it wrote is in the terminal. A session's leader that ends hangs
+ * its terminal up, which throws away what was not read yet.
  */
 static _Noreturn void end(const struct proxy *proxy, int code)
 {

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static void unblock(int signal, sigset_t *ret_before)
@@ -11,7 +12,7 @@ static void unblock(int signal, sigset_t *ret_before)
 
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, signal);
-	(void)sigprocmask(SIG_UNBLOCK, &set, ret_before);
+	(void)pthread_sigmask(SIG_UNBLOCK, &set, ret_before);
 }
 
 static bool is_in_background(int fd)
@@ -43,7 +44,7 @@ void raw_terminal_enter(struct raw_terminal *terminal)
 	 * Restart output, which nobody has suspended: in the background this stops us until we are
 	 * in the foreground, and only there is what we find worth saving.
 	 */
-	if (terminal->fd < 0 || tcflow(terminal->fd, TCOON) < 0)
+	if (terminal->fd < 0 || ioctl(terminal->fd, TCXONC, TCOON) < 0)
 		return;
 	if (!terminal->is_raw && tcgetattr(terminal->fd, &terminal->saved) < 0)
 		return;
@@ -67,6 +68,6 @@ void raw_terminal_suspend(struct raw_terminal *terminal)
 	raw_terminal_leave(terminal);
 	(void)raise(SIGTSTP);
 	unblock(SIGTSTP, &before); /* here we stand still */
-	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	raw_terminal_enter(terminal);
 }

@@ -2,9 +2,9 @@
 /*
  * raw_terminal.h - our own terminal, lent to a program that has a line discipline of its own
  *
- * What is typed has to reach the guest as it is, so the terminal is raw meanwhile; whoever else uses
- * it (the shell that started us) gets it back as it was, also while we are stopped. Only SIGKILL
- * of ourselves leaves it raw, since nothing runs then: `stty sane` or `reset` helps.
+ * What is typed has to reach the guest as it is, so the terminal is raw meanwhile; whoever else
+ * uses it (the shell that started us) gets it back as it was, also while we are stopped. Only
+ * SIGKILL of ourselves leaves it raw, since nothing runs then: `stty sane` or `reset` helps.
  *
  * Thread: the command line's only one.
  */
