@@ -213,11 +213,15 @@ static void test_terminal(void)
 static void test_own(void)
 {
 	struct host_stream stream;
+	struct termios raw;
 	struct error err;
 	int master, slave;
 	char taken[8];
 
 	ok(openpty(&master, &slave, NULL, NULL, NULL) == 0);
+	ok(tcgetattr(slave, &raw) == 0);
+	cfmakeraw(&raw); /* no echo of what is written */
+	ok(tcsetattr(slave, TCSANOW, &raw) == 0);
 	is_int(host_stream_init_own(&stream, master, &loop, on_event, NULL, &err), 0);
 	is_int(stream.fd, master);
 	is_int(host_stream_read(&stream, taken, sizeof(taken)), -EAGAIN);
@@ -276,7 +280,7 @@ static int check_exhausted(void)
 	}
 	is_int(host_stream_init(&late, pair[1], &loop, on_event, NULL, &err), -ENOSPC);
 	host_stream_close(&stream);
-	return (int)tap_failures;
+	return tap_failures > 0;
 }
 
 static void test_exhausted(void)
@@ -287,6 +291,7 @@ static void test_exhausted(void)
 	(void)fflush(stdout);
 	pid = fork();
 	if (pid == 0) {
+		tap_failures = 0;
 		(void)dup2(STDERR_FILENO, STDOUT_FILENO); /* the plan is the parent's */
 		status = check_exhausted();
 		(void)fflush(stdout);
