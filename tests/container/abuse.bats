@@ -91,9 +91,10 @@ measure()
 		sh -c 'cat /proc/*/stat; :')
 }
 
-# quiet_times: what is usual
+# quiet_times: what is usual, when everything has been read once
 quiet_times()
 {
+	measure
 	measure
 	usual_exec_ms=$exec_ms
 	usual_host_ms=$host_ms
