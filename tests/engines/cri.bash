@@ -36,7 +36,8 @@ cri_settings()
 		bin_dir = "/usr/lib/cni"
 		conf_dir = "$WORK/net.d"
 	END
-	for name in runc crun bulkhead; do
+	readme_lines '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.bulkhead]'
+	for name in runc crun; do
 		cat <<-END
 			[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.$name]
 			runtime_type = "io.containerd.runc.v2"

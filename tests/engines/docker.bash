@@ -25,18 +25,12 @@ container_run()
 	limited "${CONTAINER_RUN[@]}" "$@"
 }
 
-# settings DEFAULT: daemon.json; the daemon has runc without being told.
+# settings DEFAULT: daemon.json, with the line of README.md; the daemon has runc without being told.
 settings()
 {
-	cat <<-END
-		{
-			"runtimes": {
-				"bulkhead": {"path": "$(runtime_path bulkhead)"},
-				"crun": {"path": "$(runtime_path crun)"}
-			},
-			"default-runtime": "$1"
-		}
-	END
+	readme_lines '{"runtimes": {"bulkhead": {"path": "/usr/local/bin/bulkhead"}}}' |
+		jq --arg crun "$(runtime_path crun)" --arg default "$1" \
+			'.runtimes.crun.path = $crun | .["default-runtime"] = $default'
 }
 
 start_engine()

@@ -92,6 +92,22 @@ runtime_path()
 	fi
 }
 
+# readme_lines FIRST: the lines for an engine's settings that README.md gives, from that one on, with
+# the path of the program that is tested.
+readme_lines()
+{
+	FIRST=$1 TO=$(runtime_path bulkhead) awk '
+		$0 == "    " ENVIRON["FIRST"]{ shown = 1 }
+		shown && !/^    /{ exit }
+		shown{
+			at = index($0, "/usr/local/bin/bulkhead")
+			if (at)
+				$0 = substr($0, 1, at - 1) ENVIRON["TO"] substr($0, at + 23)
+			print substr($0, 5); found = 1
+		}
+		END{ exit !found }' "$TOP/README.md"
+}
+
 # make_image FILE NAME COMMAND...: an archive, as `docker save` makes it, of the rootfs of
 # build/test-bundle, which is Debian's busybox-static.
 make_image()

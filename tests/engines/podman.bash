@@ -23,22 +23,30 @@ container_run()
 	limited "${CONTAINER_RUN[@]}" "$@"
 }
 
-start_engine()
+# containers.conf, with the lines of README.md
+settings()
 {
-	cat > "$WORK/containers.conf" <<-END
+	cat <<-END
 		[containers]
 		log_driver = "k8s-file"
 		default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
-		[engine]
-		cgroup_manager = "cgroupfs"
-		events_logger = "file"
-		tmp_dir = "$WORK/libpod"
-		runtime_supports_json = ["bulkhead", "crun", "runc"]
-		[engine.runtimes]
-		bulkhead = ["$(runtime_path bulkhead)"]
+	END
+	readme_lines '[engine]' | sed '/^\[engine\]$/r '<(
+		cat <<-END
+			cgroup_manager = "cgroupfs"
+			events_logger = "file"
+			tmp_dir = "$WORK/libpod"
+		END
+	)
+	cat <<-END
 		crun = ["$(runtime_path crun)"]
 		runc = ["$(runtime_path runc)"]
 	END
+}
+
+start_engine()
+{
+	settings > "$WORK/containers.conf"
 	cat > "$WORK/storage.conf" <<-END
 		[storage]
 		driver = "overlay"
