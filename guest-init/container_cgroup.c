@@ -112,6 +112,21 @@ int container_cgroup_update(const struct container_cgroup *cgroup, const struct 
 	return control_files_write(cgroup->dir_fd, plan, err);
 }
 
+int container_cgroup_give(const struct container_cgroup *cgroup, uint32_t uid, struct failure *err)
+{
+	/* "" is the directory. What the kernel lists in /sys/kernel/cgroup/delegate. */
+	static const char *const files[] = { "", "cgroup.procs", "cgroup.threads",
+					     "cgroup.subtree_control", "memory.oom.group" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		if (fchownat(cgroup->dir_fd, files[i], uid, (gid_t)-1,
+			     AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) &&
+		    errno != ENOENT)
+			return failure_set(err, errno, "control group: give \"%s\" to user %u",
+					   files[i], uid);
+	return 0;
+}
+
 int container_cgroup_filter_devices(const struct container_cgroup *cgroup,
 				    const struct resource_plan *plan, struct failure *err)
 {

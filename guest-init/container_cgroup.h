@@ -38,6 +38,12 @@ int container_cgroup_create(struct container_cgroup *cgroup, const struct resour
 int container_cgroup_update(const struct container_cgroup *cgroup, const struct resource_plan *plan,
 			    struct failure *err);
 
+/*
+ * Give the group to user @uid, to be divided further: the directory and the files that take it, not
+ * its limits. Spec: config-linux.md, "Cgroup ownership".
+ */
+int container_cgroup_give(const struct container_cgroup *cgroup, uint32_t uid, struct failure *err);
+
 /* Let the rules of @plan decide about devices from now on: once the container's nodes are made. */
 int container_cgroup_filter_devices(const struct container_cgroup *cgroup,
 				    const struct resource_plan *plan, struct failure *err);

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 
 #include "guest-init/scope.h"
 
@@ -218,4 +219,16 @@ void container_plan_fini(struct container_plan *plan)
 	process_plan_fini(&plan->process);
 	json_decref(plan->message);
 	memset(plan, 0, sizeof(*plan));
+}
+
+bool container_plan_has_writable_cgroup(const struct container_plan *plan)
+{
+	for (size_t i = 0; i < plan->nr_mounts; i++) {
+		const struct plan_mount *mount = &plan->mounts[i];
+
+		if ((!strcmp(mount->type, "cgroup") || !strcmp(mount->type, "cgroup2")) &&
+		    !(mount->flags & MS_RDONLY))
+			return plan->namespaces & CLONE_NEWCGROUP;
+	}
+	return false;
 }

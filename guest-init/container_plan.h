@@ -89,3 +89,6 @@ struct container_plan {
 int container_plan_init(struct container_plan *plan, json_t *message, struct failure *err);
 
 void container_plan_fini(struct container_plan *plan);
+
+/* Whether it has a control group namespace of its own, and may write to what is mounted of it. */
+bool container_plan_has_writable_cgroup(const struct container_plan *plan);

@@ -86,6 +86,25 @@ total_is()
 	has_line 'refused max 1'
 }
 
+@test "a writable control group is the user's whose process it is, but for its limits" {
+	# shellcheck disable=SC2016 # for the shell inside
+	output=$(container given '
+		.process.user = {uid: 1000, gid: 1000} | .linux.namespaces += [{type: "cgroup"}] |
+		.linux.resources.pids = {limit: 40} |
+		(.mounts[] | select(.type == "cgroup")) |= (.type = "cgroup2" | .options -= ["ro"])' \
+		sh -c 'cd /sys/fs/cgroup
+		stat -c "%u %n" . cgroup.procs cgroup.threads cgroup.subtree_control pids.max
+		mkdir sub && echo $$ > sub/cgroup.procs && cat /proc/self/cgroup
+		echo 50 2> /dev/null > pids.max || echo "limit kept"' < /dev/null)
+	[ "$output" = "1000 .
+1000 cgroup.procs
+1000 cgroup.threads
+1000 cgroup.subtree_control
+0 pids.max
+0::/sub
+limit kept" ] || { echo "$output"; return 1; }
+}
+
 # Rules of config.json, those that every container has, and a group of its own to manage.
 @test "device rules decide; a writable control group is the container's below its limits" {
 	# shellcheck disable=SC2016 # for the shell inside

@@ -92,8 +92,8 @@ runtime_path()
 	fi
 }
 
-# readme_lines FIRST: the lines for an engine's settings that README.md gives, from that one on, with
-# the path of the program that is tested.
+# readme_lines FIRST: the lines for an engine's settings that README.md gives, from that one on,
+# with the path of the program that is tested.
 readme_lines()
 {
 	FIRST=$1 TO=$(runtime_path bulkhead) awk '
