@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "guest-init/container_plan.h"
+#include "guest-init/scope.h"
 #include "tests/unit/tap.h"
 
 static const char good_text[] =
@@ -241,9 +242,37 @@ static void test_malformed_process(void)
 		     "process: capabilities: \"bounding\" is missing");
 }
 
+/* A namespace of its own and a mount that is not read-only. */
+static void test_writable_cgroup(void)
+{
+	static const struct {
+		int namespaces;
+		const char *type;
+		uint64_t flags;
+		bool is_writable;
+	} cases[] = {
+		{ CLONE_NEWCGROUP, "cgroup2", 0, true },
+		{ CLONE_NEWCGROUP | CLONE_NEWPID, "cgroup", MS_NOSUID, true },
+		{ CLONE_NEWCGROUP, "cgroup", MS_NOSUID | MS_RDONLY, false },
+		{ CLONE_NEWPID, "cgroup", 0, false },
+		{ CLONE_NEWCGROUP, "tmpfs", 0, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct plan_mount mounts[] = { { .type = "proc" },
+					       { .type = cases[i].type, .flags = cases[i].flags } };
+		const struct container_plan plan = { .namespaces = cases[i].namespaces,
+						     .mounts = mounts,
+						     .nr_mounts = ARRAY_SIZE(mounts) };
+
+		is_int(container_plan_has_writable_cgroup(&plan), cases[i].is_writable);
+	}
+}
+
 int main(void)
 {
 	test_container();
+	test_writable_cgroup();
 	test_process();
 	test_optional_members();
 	test_malformed_container();

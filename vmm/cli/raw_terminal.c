@@ -66,7 +66,7 @@ void raw_terminal_suspend(struct raw_terminal *terminal)
 	sigset_t before;
 
 	raw_terminal_leave(terminal);
-	(void)raise(SIGTSTP);
+	(void)kill(getpid(), SIGTSTP);
 	unblock(SIGTSTP, &before); /* here we stand still */
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	raw_terminal_enter(terminal);
