@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "guest-init/protocol.h"
+#include "vmm/base/clock.h"
 #include "vmm/base/fd.h"
 #include "vmm/base/file_io.h"
 #include "vmm/cli/command_line.h"
@@ -29,14 +30,6 @@ struct watch {
 	int64_t interval_ms;
 	int connection_fd; /* tells of OOM kills and of the end */
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* "5s", "100ms", "1m30s", "1.5h": a duration as Go writes it, in milliseconds. */
 static int parse_interval(const char *text, int64_t *ret, struct error *err)
@@ -157,17 +150,17 @@ static int take_events(const struct watch *watch, struct error *err)
 static int run(const struct watch *watch, struct error *err)
 {
 	struct pollfd source = { .fd = watch->connection_fd, .events = POLLIN };
-	int64_t next_ms = now_ms() + watch->interval_ms;
+	int64_t next_ms = clock_now_ms() + watch->interval_ms;
 	int r = 0;
 
 	while (r == 0) {
-		int64_t left_ms = next_ms - now_ms();
+		int64_t left_ms = next_ms - clock_now_ms();
 
 		if (poll(&source, 1, left_ms > 0 ? (int)left_ms : 0) < 0 && errno != EINTR)
 			return error_set(err, errno, "wait for events");
 		if (source.revents)
 			r = take_events(watch, err);
-		if (r == 0 && now_ms() >= next_ms) {
+		if (r == 0 && clock_now_ms() >= next_ms) {
 			next_ms += watch->interval_ms;
 			r = print_statistics(watch, err);
 			if (r == -EBUSY || r == -ETIMEDOUT)

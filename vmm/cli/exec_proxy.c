@@ -18,6 +18,7 @@
 #include "vmm/base/close_descriptors.h"
 #include "vmm/base/fd.h"
 #include "vmm/base/file_io.h"
+#include "vmm/base/signals.h"
 #include "vmm/cli/container_cgroup.h"
 #include "vmm/container/launch_message.h"
 #include "vmm/container/stop_signal.h"
@@ -127,18 +128,6 @@ static _Noreturn void wait_for_end(struct proxy *proxy, struct error *ignored)
 	}
 }
 
-static int open_signals(struct error *err)
-{
-	sigset_t set;
-	int fd;
-
-	(void)sigfillset(&set);
-	(void)sigdelset(&set, SIGPIPE);
-	(void)sigdelset(&set, SIGCHLD);
-	fd = signalfd(-1, &set, SFD_CLOEXEC);
-	return fd < 0 ? error_set(err, errno, "create a signalfd") : fd;
-}
-
 /* Window sizes are told to the session that the terminal controls. */
 static int prepare(struct proxy *proxy, const struct exec_request *request, struct error *err)
 {
@@ -146,7 +135,7 @@ static int prepare(struct proxy *proxy, const struct exec_request *request, stru
 		(void)setsid();
 		(void)ioctl(request->terminal_fd, TIOCSCTTY, 0);
 	}
-	proxy->signal_fd = open_signals(err);
+	proxy->signal_fd = signals_open(false, err);
 	if (proxy->signal_fd < 0)
 		return proxy->signal_fd;
 	proxy->connection_fd = control_connect(request->state->dir_fd, -1, err);

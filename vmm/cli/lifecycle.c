@@ -7,9 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/pidfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "vmm/base/clock.h"
 #include "vmm/base/fd.h"
 #include "vmm/base/log.h"
 #include "vmm/cli/container_cgroup.h"
@@ -23,14 +23,6 @@
 #define KILL_GRACE_MS 800
 #define KILL_ANSWER_MS 400
 #define GONE_TIMEOUT_MS 10000
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Wait until the process behind @pidfd is gone. Returns false when it is not in time. */
 static bool wait_until_gone(int pidfd, int timeout_ms)
@@ -47,13 +39,13 @@ static bool wait_until_gone(int pidfd, int timeout_ms)
 int lifecycle_kill(struct container_state *state, struct error *err)
 {
 	AUTO_CLOSE int pidfd = container_state_open_process(state, err);
-	int64_t deadline_ms = now_ms() + KILL_GRACE_MS;
+	int64_t deadline_ms = clock_now_ms() + KILL_GRACE_MS;
 	struct error ignored;
 
 	if (pidfd < 0)
 		return pidfd;
 	if (control_call(state->dir_fd, CONTROL_SIGNAL, SIGKILL, KILL_ANSWER_MS, &ignored) == 0) {
-		int64_t left_ms = deadline_ms - now_ms();
+		int64_t left_ms = deadline_ms - clock_now_ms();
 
 		if (wait_until_gone(pidfd, left_ms > 0 ? (int)left_ms : 0))
 			return 0;

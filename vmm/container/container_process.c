@@ -21,6 +21,7 @@
 #include "vmm/base/descriptor_limit.h"
 #include "vmm/base/fd.h"
 #include "vmm/base/log.h"
+#include "vmm/base/signals.h"
 #include "vmm/container/hook_runner.h"
 #include "vmm/container/launch_message.h"
 #include "vmm/container/monitor.h"
@@ -359,33 +360,6 @@ static _Noreturn void wait_for_end(struct shim *shim, int signal_fd)
 	}
 }
 
-/* Every signal that can be asked for is passed on; faults of our own are not. */
-static int block_signals(struct error *err)
-{
-	sigset_t set;
-	int r;
-
-	(void)sigfillset(&set);
-	(void)sigdelset(&set, SIGSEGV);
-	(void)sigdelset(&set, SIGBUS);
-	(void)sigdelset(&set, SIGILL);
-	(void)sigdelset(&set, SIGFPE);
-	(void)sigdelset(&set, SIGABRT);
-	r = pthread_sigmask(SIG_SETMASK, &set, NULL);
-	return r ? error_set(err, r, "block signals") : 0;
-}
-
-static int open_signals(struct error *err)
-{
-	sigset_t set;
-	int fd;
-
-	(void)sigfillset(&set);
-	(void)sigdelset(&set, SIGPIPE);
-	fd = signalfd(-1, &set, SFD_CLOEXEC);
-	return fd < 0 ? error_set(err, errno, "create a signalfd") : fd;
-}
-
 /* Before the first allocation of guest memory, and while the host's files can be seen. */
 static int enter_cgroup(struct shim *shim, struct launch_request *request, struct error *err)
 {
@@ -413,14 +387,14 @@ void container_process_run(const struct launch_request *request, int sync_fd)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)prctl(PR_SET_NAME, "container");
 	(void)setsid();
-	if (block_signals(&err) < 0 || move_streams(request, &moved, &err) < 0 ||
+	if (signals_block(&err) < 0 || move_streams(request, &moved, &err) < 0 ||
 	    enter_cgroup(&shim, &moved, &err) < 0 || enter_namespaces(request->config, &err) < 0 ||
 	    start_monitor(&shim, &moved, &err) < 0)
 		fail(&shim, &err);
 	close_others(&shim);
 	if (start_file_server(&shim, &err) < 0)
 		fail(&shim, &err);
-	signal_fd = open_signals(&err);
+	signal_fd = signals_open(true, &err);
 	if (signal_fd < 0)
 		fail(&shim, &err);
 	wait_for_end(&shim, signal_fd);

@@ -13,10 +13,10 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "vmm/base/checked_math.h"
+#include "vmm/base/clock.h"
 #include "vmm/base/close_descriptors.h"
 #include "vmm/base/fd.h"
 #include "vmm/base/file_io.h"
@@ -139,14 +139,6 @@ static bool read_output(struct hook_process *process)
 	return true;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* For poll(2): until @deadline_ms, and -1 for ever. */
 static int poll_timeout(int64_t deadline_ms)
 {
@@ -154,7 +146,7 @@ static int poll_timeout(int64_t deadline_ms)
 
 	if (deadline_ms < 0)
 		return -1;
-	left = deadline_ms - now_ms();
+	left = deadline_ms - clock_now_ms();
 	if (left < 0)
 		return 0;
 	return left > INT32_MAX ? INT32_MAX : (int)left;
@@ -164,7 +156,8 @@ static int poll_timeout(int64_t deadline_ms)
 static int wait_for_end(struct hook_process *process, const struct container_hook *hook,
 			const struct hook_setting *setting)
 {
-	int64_t deadline_ms = hook->timeout_s ? now_ms() + (int64_t)hook->timeout_s * 1000 : -1;
+	int64_t deadline_ms =
+		hook->timeout_s ? clock_now_ms() + (int64_t)hook->timeout_s * 1000 : -1;
 
 	for (;;) {
 		struct pollfd pollfds[] = {
@@ -184,7 +177,7 @@ static int wait_for_end(struct hook_process *process, const struct container_hoo
 			return -EINTR;
 		if (pollfds[3].revents)
 			return -ECANCELED;
-		if (deadline_ms >= 0 && now_ms() >= deadline_ms)
+		if (deadline_ms >= 0 && clock_now_ms() >= deadline_ms)
 			return -ETIMEDOUT;
 	}
 }

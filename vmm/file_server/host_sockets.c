@@ -9,9 +9,9 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 
 #include "vmm/backend/socket_channel.h"
+#include "vmm/base/clock.h"
 #include "vmm/base/fd.h"
 
 struct host_socket {
@@ -28,14 +28,6 @@ struct host_sockets {
 	bool is_enabled; /* guest-init takes offers */
 	struct host_socket sockets[PROTOCOL_SOCKETS_MAX];
 };
-
-int64_t host_sockets_now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 struct host_sockets *host_sockets_new(int channel_fd)
 {
@@ -166,7 +158,7 @@ static uint32_t locked_offer(struct host_sockets *sockets, int fd, uint64_t node
 		.id = message.socket,
 		.fd = fd_take(&own_fd),
 		.nodeid = nodeid,
-		.offered_ms = host_sockets_now_ms(),
+		.offered_ms = clock_now_ms(),
 	};
 	return socket->id;
 }

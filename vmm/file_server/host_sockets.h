@@ -67,5 +67,3 @@ int host_sockets_open(struct host_sockets *sockets, uint32_t id);
 
 /* Nobody listens at @id any more. Does nothing for a number that is void. */
 void host_sockets_withdraw(struct host_sockets *sockets, uint32_t id);
-
-int64_t host_sockets_now_ms(void);

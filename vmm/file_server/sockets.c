@@ -7,6 +7,7 @@
 
 #include "guest-init/protocol.h"
 #include "vmm/base/bug.h"
+#include "vmm/base/clock.h"
 #include "vmm/file_server/host_sockets.h"
 
 /* Longer than guest-init takes on a busy host; it may also be taken over and never listen. */
@@ -58,7 +59,7 @@ bool sockets_must_wait(struct file_server *server, struct inode *inode)
 	inode->is_dead_socket = state == HOST_SOCKET_NONE;
 	if (state != HOST_SOCKET_OFFERED && state != HOST_SOCKET_BOUND)
 		return false;
-	return host_sockets_now_ms() - offered_ms < HOLD_MS &&
+	return clock_now_ms() - offered_ms < HOLD_MS &&
 	       server->nr_deferred < FILE_SERVER_DEFERRED_MAX;
 }
 

@@ -6,8 +6,8 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/time.h>
-#include <time.h>
 
+#include "vmm/base/clock.h"
 #include "vmm/kvm/vcpu.h"
 #include "vmm/kvm/vm.h"
 #include "vmm/kvm/x86_64/cpu_state.h"
@@ -116,22 +116,14 @@ static void set_ticking(bool is_ticking)
 	(void)setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
-
 static enum probe_result run(struct vcpu *vcpu, const struct probe *probe, struct error *err)
 {
-	int64_t deadline = now_ms() + PROBE_TIMEOUT_MS;
+	int64_t deadline = clock_now_ms() + PROBE_TIMEOUT_MS;
 	const char *text = NULL;
 	int r = 0;
 
 	set_ticking(true);
-	while (!r && !probe->is_done && now_ms() < deadline)
+	while (!r && !probe->is_done && clock_now_ms() < deadline)
 		r = vcpu_run_once(vcpu, &text);
 	set_ticking(false);
 	if (r < 0 && vcpu->run->exit_reason == KVM_EXIT_INTERNAL_ERROR) {

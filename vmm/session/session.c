@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "vmm/base/fd.h"
+#include "vmm/base/signals.h"
 #include "vmm/session/session_requests.h"
 
 #define SIGNAL_EXIT_BASE 128
@@ -312,24 +313,13 @@ static void on_signal(void *context, uint32_t events)
 static int watch_signals(struct session *session, struct error *err)
 {
 	AUTO_CLOSE int fd = -1;
-	sigset_t set;
-	int r;
+	int r = signals_block(err);
 
-	(void)sigfillset(&set);
-	/* Faults of our own must not be swallowed, and a broken pipe is an error code here. */
-	(void)sigdelset(&set, SIGSEGV);
-	(void)sigdelset(&set, SIGBUS);
-	(void)sigdelset(&set, SIGILL);
-	(void)sigdelset(&set, SIGFPE);
-	(void)sigdelset(&set, SIGABRT);
-	r = pthread_sigmask(SIG_SETMASK, &set, NULL);
-	if (r)
-		return error_set(err, r, "block signals");
-	(void)sigdelset(&set, SIGPIPE);
-	(void)sigdelset(&set, SIGCHLD);
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (r < 0)
+		return r;
+	fd = signals_open(false, err);
 	if (fd < 0)
-		return error_set(err, errno, "create a signalfd");
+		return fd;
 	r = event_loop_add(session->loop, &session->signals, fd, EPOLLIN, on_signal, session, err);
 	if (!r)
 		(void)fd_take(&fd);
