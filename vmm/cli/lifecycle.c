@@ -20,8 +20,8 @@
  * How long a killed guest may take to give back what it holds before the VM is ended, so that all
  * of it is over within a second; and how much of that the monitor has for its answer.
  */
-#define KILL_GRACE_MS 800
-#define KILL_ANSWER_MS 400
+#define KILL_GRACE_MS 500
+#define KILL_ANSWER_MS 250
 #define GONE_TIMEOUT_MS 10000
 
 /* Wait until the process behind @pidfd is gone. Returns false when it is not in time. */
