@@ -51,8 +51,11 @@ static bool has_event(void)
 static void init(struct host_stream *stream, int fd)
 {
 	struct error err;
+	int again = host_stream_duplicate(fd, &err);
 
-	is_int(host_stream_init(stream, fd, &loop, on_event, NULL, &err), 0);
+	ok(again > STDERR_FILENO);
+	(void)close(fd);
+	is_int(host_stream_init(stream, again, &loop, on_event, NULL, &err), 0);
 }
 
 /* Write until it would block. Returns the bytes, or the error that came instead. */
@@ -306,6 +309,7 @@ static void test_bad_descriptor(void)
 	struct host_stream stream;
 	struct error err;
 
+	is_int(host_stream_duplicate(1 << 20, &err), -EBADF);
 	is_int(host_stream_init(&stream, 1 << 20, &loop, on_event, NULL, &err), -EBADF);
 	is_int(stream.fd, -1);
 }

@@ -15,23 +15,28 @@
 /* A pipe that poll(2) calls writable takes this much without blocking. */
 #define BLOCKING_WRITE_MAX PIPE_BUF
 
-/*
- * Open the pipe or terminal behind @fd again, non-blocking. Returns false where that is not
- * allowed (a pipe of another user): the original is then asked before each small piece.
- */
-static bool reopen_nonblocking(int *fd)
+/* A new descriptor for the pipe or terminal behind @fd, or -1: a pipe may be another user's. */
+static int open_again(int fd)
 {
 	char path[32];
-	int flags = fcntl(*fd, F_GETFL);
-	int again;
+	int flags = fcntl(fd, F_GETFL);
 
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", *fd);
-	again = open(path, (flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, (flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+}
+
+int host_stream_duplicate(int fd, struct error *err)
+{
+	struct stat st;
+	int again = -1;
+
+	if (fstat(fd, &st) < 0)
+		return error_set(err, errno, "stat a standard stream");
+	if (S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(fd)))
+		again = open_again(fd);
 	if (again < 0)
-		return false;
-	fd_close(fd);
-	*fd = again;
-	return true;
+		again = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	return again < 0 ? error_set(err, errno, "duplicate a standard stream") : again;
 }
 
 /* True when one read, or one write of BLOCKING_WRITE_MAX bytes, would not block. */
@@ -60,6 +65,8 @@ static int enter_loop(struct host_stream *stream, struct error *err)
 
 	/* Regular files and some devices refuse to be watched: they are always ready. */
 	stream->is_always_ready = r == -EPERM;
+	if (stream->is_always_ready)
+		stream->is_blocking = false;
 	if (r < 0 && r != -EPERM) {
 		*err = watch_error;
 		return r;
@@ -82,8 +89,8 @@ int host_stream_init(struct host_stream *stream, int fd, struct event_loop *loop
 		return r;
 	}
 	stream->is_socket = S_ISSOCK(st.st_mode);
-	if (S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(fd)))
-		stream->is_blocking = !reopen_nonblocking(&stream->fd);
+	if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode))
+		stream->is_blocking = !(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	r = enter_loop(stream, err);
 	if (r < 0)
 		host_stream_close(stream);

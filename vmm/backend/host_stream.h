@@ -3,9 +3,10 @@
  * host_stream.h - a standard stream or terminal of the host, read and written without blocking
  *
  * The descriptors that an engine hands over are shared with other processes, so O_NONBLOCK must
- * not be set on them. Pipes and terminals are opened once more, sockets are told per call, regular
- * files never block. The stream has its place in epoll from the beginning to the end, so that
- * nothing can run out (kernel memory, max_user_watches) while bytes flow.
+ * not be set on them. Whoever passes one on, and may still open files, opens pipes and terminals
+ * once more; sockets are told per call, regular files never block. The stream has its place in
+ * epoll from the beginning to the end, so that nothing can run out (kernel memory,
+ * max_user_watches) while bytes flow.
  *
  * Thread: the event loop's.
  */
@@ -21,7 +22,7 @@
 struct host_stream {
 	int fd; /* ours; -1 when closed */
 	bool is_socket;
-	bool is_blocking;     /* could not be opened again: ask before each access */
+	bool is_blocking; /* a pipe or terminal that could not be opened again: ask before each access */
 	bool is_always_ready; /* a file or a device that epoll does not take */
 	uint32_t events;      /* those we watch now */
 	struct event_loop *loop;
@@ -29,6 +30,14 @@ struct host_stream {
 	event_fn on_event;
 	void *context;
 };
+
+/*
+ * A descriptor to give to host_stream_init(), here or in another process: the pipe or terminal
+ * behind @fd opened once more, non-blocking; where that is not allowed, and for everything else, a
+ * duplicate. @fd stays the caller's. Returns it (above those of the standard streams), or a
+ * negative errno value. Opens a file.
+ */
+int host_stream_duplicate(int fd, struct error *err);
 
 /*
  * Take @fd (also on failure) and prepare it for @loop; nothing is watched before

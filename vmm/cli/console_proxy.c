@@ -236,10 +236,10 @@ static void on_signal(void *context, uint32_t events)
 static int open_stream(struct proxy *proxy, struct host_stream *stream, int shared_fd,
 		       struct error *err)
 {
-	int fd = fcntl(shared_fd, F_DUPFD_CLOEXEC, 0);
+	int fd = host_stream_duplicate(shared_fd, err);
 
 	if (fd < 0)
-		return error_set(err, errno, "duplicate standard stream %d", shared_fd);
+		return fd;
 	return host_stream_init(stream, fd, &proxy->loop, on_stream, proxy, err);
 }
 

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "vmm/backend/host_stream.h"
 #include "vmm/base/checked_math.h"
 #include "vmm/base/close_descriptors.h"
 #include "vmm/base/fd.h"
@@ -38,19 +39,25 @@ static int ask(const struct exec_request *request, int connection_fd, struct err
 {
 	AUTO_CLOSE int text_fd = control_text_open(request->process, err);
 	bool has_terminal = request->terminal_fd >= 0;
-	const int fds[] = {
-		text_fd,
+	int streams[] = {
 		has_terminal ? request->terminal_fd : request->stdio_fds[0],
 		request->stdio_fds[1],
 		request->stdio_fds[2],
 	};
+	int fds[1 + ARRAY_SIZE(streams)] = { text_fd };
+	unsigned int nr_streams = has_terminal ? 1 : ARRAY_SIZE(streams), nr = 1;
 	static struct control_reply reply; /* large */
-	int r;
+	int r = text_fd;
 
-	if (text_fd < 0)
-		return text_fd;
-	r = control_send(connection_fd, CONTROL_EXEC, (uint32_t)getpid(), fds,
-			 has_terminal ? 2 : ARRAY_SIZE(fds), err);
+	while (r >= 0 && nr <= nr_streams) {
+		r = host_stream_duplicate(streams[nr - 1], err);
+		if (r >= 0)
+			fds[nr++] = r;
+	}
+	if (r >= 0)
+		r = control_send(connection_fd, CONTROL_EXEC, (uint32_t)getpid(), fds, nr, err);
+	while (nr > 1)
+		fd_close(&fds[--nr]);
 	if (!r)
 		r = control_receive(connection_fd, &reply, -1, err);
 	if (r < 0 || !reply.code)

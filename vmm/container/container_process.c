@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "vmm/backend/host_stream.h"
 #include "vmm/backend/socket_channel.h"
 #include "vmm/base/checked_math.h"
 #include "vmm/base/close_descriptors.h"
@@ -126,9 +127,14 @@ static int move_streams(const struct launch_request *request, struct launch_requ
 	for (unsigned int i = 0; i < ARRAY_SIZE(request->stdio_fds); i++) {
 		if (request->stdio_fds[i] < 0)
 			continue;
-		ret_request->stdio_fds[i] = fcntl(request->stdio_fds[i], F_DUPFD_CLOEXEC, 3);
+		ret_request->stdio_fds[i] = host_stream_duplicate(request->stdio_fds[i], err);
 		if (ret_request->stdio_fds[i] < 0)
-			return error_set(err, errno, "keep the standard streams");
+			return ret_request->stdio_fds[i];
+	}
+	if (request->terminal_fd >= 0) {
+		ret_request->terminal_fd = host_stream_duplicate(request->terminal_fd, err);
+		if (ret_request->terminal_fd < 0)
+			return ret_request->terminal_fd;
 	}
 	if (request->is_foreground && log_descriptor() == STDERR_FILENO) {
 		int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
