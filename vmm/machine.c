@@ -37,6 +37,13 @@ static void on_access(void *context, enum vcpu_space space, uint64_t address, ui
 	bus_access(bus, address, data, len, is_write);
 }
 
+static int on_vcpu_start(void *context, struct error *err)
+{
+	const struct machine *machine = context;
+
+	return machine->config.on_vcpu_start(err);
+}
+
 static void on_vcpu_stop(void *context, enum vcpu_stop stop, const char *text)
 {
 	struct machine *machine = context;
@@ -162,6 +169,7 @@ static int add_vcpus(struct machine *machine, struct error *err)
 		r = event_loop_add(machine->loop, &machine->gate_source, machine->gate.still_fd,
 				   EPOLLIN, on_gate_event, machine, err);
 	machine->vcpu_environment = (struct vcpu_environment){ .on_access = on_access,
+							       .on_start = on_vcpu_start,
 							       .on_stop = on_vcpu_stop,
 							       .context = machine,
 							       .gate = &machine->gate };
@@ -235,6 +243,7 @@ int machine_init(struct machine *machine, const struct machine_config *config,
 
 int machine_start(struct machine *machine, struct error *err)
 {
+	vcpu_gate_close(&machine->gate);
 	for (unsigned int i = 0; i < machine->nr_vcpus; i++) {
 		int r = vcpu_start(&machine->vcpus[i], err);
 

@@ -42,6 +42,8 @@ struct machine_config {
 	const struct vsock_service *service; /* with @service_context */
 	void *service_context;
 	int debug_fd; /* gets a copy of the guest's console, or -1 */
+	/* On each vCPU's thread, before it enters the guest; without @context. */
+	int (*on_vcpu_start)(struct error *err);
 	/* The VM is over, or its file server is; on the event loop. @text says why. */
 	void (*on_end)(void *context, const char *text);
 	/* After machine_pause(): no vCPU runs. On the event loop. */
@@ -77,7 +79,7 @@ struct machine {
 int machine_init(struct machine *machine, const struct machine_config *config,
 		 struct event_loop *loop, struct error *err);
 
-/* Let the processors run. */
+/* Start the processors' threads, which stand still until machine_resume(). */
 int machine_start(struct machine *machine, struct error *err);
 
 /*

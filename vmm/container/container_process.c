@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -31,6 +32,9 @@
 #include "vmm/file_server/file_server.h"
 #include "vmm/host_cgroup/host_limits.h"
 #include "vmm/host_cgroup/oom_report.h"
+#include "vmm/sandbox/call_filter.h"
+#include "vmm/sandbox/namespaces.h"
+#include "vmm/sandbox/sandbox.h"
 
 /*
  * Theory of operation
@@ -44,7 +48,7 @@
  *      With that all its namespaces are as hooks may expect them: the command line runs its
  *      hooks, then this process the createContainer hooks, which still see the host's tree.
  *   5. The container's tree becomes this process's root.
- *   6. A thread serves files. The main thread waits for signals, for the command line's COMMIT,
+ *   6. The process is sealed (sandbox.h). A thread serves files. The main thread waits for signals, for the command line's COMMIT,
  *      for connections to make to sockets of the host, and for the monitor's end, which is its own.
  */
 
@@ -182,9 +186,9 @@ static int start_monitor(struct shim *shim, const struct launch_request *request
 		r = socket_connect_init(&shim->sockets, socket_fd, err);
 	if (r < 0)
 		return r;
-	shim->monitor = fork();
+	shim->monitor = namespaces_fork(err);
 	if (shim->monitor < 0)
-		return error_set(err, errno, "start the monitor");
+		return shim->monitor;
 	if (shim->monitor == 0)
 		become_monitor(request, &monitor_end, monitor_socket_fd, shim->sync_fd);
 	return 0;
@@ -194,12 +198,19 @@ static void *serve(void *argument)
 {
 	struct shim *shim = argument;
 	struct error err;
+	int r;
 
 	(void)pthread_setname_np(pthread_self(), "file-server");
-	if (file_server_enter_thread(shim->server, &err) < 0 ||
-	    file_server_run(shim->server, &shim->channel) < 0)
-		(void)kill(shim->monitor, SIGKILL); /* without files there is no container */
-	return NULL;
+	r = file_server_enter_thread(shim->server, &err);
+	if (!r)
+		r = call_filter_load(&file_server_filter, &err);
+	if (!r)
+		r = file_server_run(shim->server, &shim->channel);
+	/* Without files there is no container. With the monitor gone, its end is about to be ours. */
+	if (r < 0)
+		_exit(EXIT_SIGNAL_BASE + SIGKILL);
+	for (;;)
+		(void)poll(&(struct pollfd){ .fd = -1 }, 1, -1);
 }
 
 /* Those of the command line, then those of this process's namespaces. */
@@ -233,6 +244,17 @@ static int enter_tree(const struct shim *shim, uint64_t *ret_binds, size_t *ret_
 	return r < 0 ? r : mount_tree_enter(root, shim->request->config, err);
 }
 
+/*
+ * A name for every descriptor of this process, and nothing else: this is not the host's proc file
+ * system with a way up, but a mount of that one directory.
+ */
+static int open_descriptor_names(struct error *err)
+{
+	int fd = open_tree(AT_FDCWD, "/proc/self/fd", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	return fd < 0 ? error_set(err, errno, "clone /proc/self/fd") : fd;
+}
+
 /* To be asked while the host's /proc can be seen; for the hooks the limit is still the caller's. */
 static uint64_t descriptors_for_files(const struct container_config *config)
 {
@@ -248,13 +270,15 @@ static int start_file_server(struct shim *shim, struct error *err)
 	struct file_server_options options = { .cache_timeout_ms = CACHE_TIMEOUT_MS,
 					       .sockets = shim->sockets.table,
 					       .bind_mounts = binds };
-	int proc_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int proc_fd = open_descriptor_names(err);
 	uint64_t max_descriptors = descriptors_for_files(config);
 	int root_fd;
 	int r;
 
-	if (proc_fd < 0 || !binds)
-		return error_set(err, errno, "open /proc/self/fd");
+	if (proc_fd < 0)
+		return proc_fd;
+	if (!binds)
+		return error_set(err, ENOMEM, "list the container's mounts");
 	r = enter_tree(shim, binds, &options.nr_bind_mounts, err);
 	if (!r)
 		r = socket_connect_start(&shim->sockets, proc_fd, err);
@@ -268,6 +292,8 @@ static int start_file_server(struct shim *shim, struct error *err)
 	if (root_fd < 0)
 		return error_set(err, errno, "open the container's root");
 	r = file_server_init(&shim->server, root_fd, proc_fd, &options, err);
+	if (!r)
+		r = container_process_seal(config->process.capabilities[CAPABILITY_BOUNDING], err);
 	if (r < 0)
 		return r;
 	r = pthread_create(&shim->thread, NULL, serve, shim);
@@ -393,6 +419,7 @@ void container_process_run(const struct launch_request *request, int sync_fd)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)prctl(PR_SET_NAME, "container");
 	(void)setsid();
+	sandbox_use_heap_only();
 	if (signals_block(&err) < 0 || move_streams(request, &moved, &err) < 0 ||
 	    enter_cgroup(&shim, &moved, &err) < 0 || enter_namespaces(request->config, &err) < 0 ||
 	    start_monitor(&shim, &moved, &err) < 0)
@@ -401,7 +428,7 @@ void container_process_run(const struct launch_request *request, int sync_fd)
 	if (start_file_server(&shim, &err) < 0)
 		fail(&shim, &err);
 	signal_fd = signals_open(true, &err);
-	if (signal_fd < 0)
+	if (signal_fd < 0 || call_filter_load(&container_process_filter, &err) < 0)
 		fail(&shim, &err);
 	wait_for_end(&shim, signal_fd);
 }

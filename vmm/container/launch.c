@@ -16,32 +16,7 @@
 #include "vmm/container/hook_runner.h"
 #include "vmm/container/launch_message.h"
 #include "vmm/container/stop_signal.h"
-
-/*
- * fork() into a new pid namespace, and stay in the old one: later children of ours (there are none
- * yet) must not end up in the container's.
- */
-static pid_t fork_into_pid_namespace(struct error *err)
-{
-	AUTO_CLOSE int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-	pid_t pid;
-
-	if (own < 0)
-		return error_set(err, errno, "open /proc/self/ns/pid");
-	if (unshare(CLONE_NEWPID) < 0)
-		return error_set(err, errno, "create a pid namespace");
-	pid = fork();
-	if (pid < 0)
-		return error_set(err, errno, "start the container's process");
-	if (pid > 0 && setns(own, CLONE_NEWPID) < 0) {
-		int code = errno;
-
-		(void)kill(pid, SIGKILL);
-		(void)waitpid(pid, NULL, 0);
-		return error_set(err, code, "return to our pid namespace");
-	}
-	return pid;
-}
+#include "vmm/sandbox/namespaces.h"
 
 int launch_start(const struct launch_request *request, struct launch *ret_launch, struct error *err)
 {
@@ -50,7 +25,7 @@ int launch_start(const struct launch_request *request, struct launch *ret_launch
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sync_fds) < 0)
 		return error_set(err, errno, "create a socket pair");
-	pid = fork_into_pid_namespace(err);
+	pid = namespaces_fork(err);
 	if (pid == 0) {
 		(void)close(sync_fds[0]);
 		container_process_run(request, sync_fds[1]);

@@ -15,6 +15,8 @@
 #include "vmm/base/log.h"
 #include "vmm/container/launch_message.h"
 #include "vmm/machine.h"
+#include "vmm/sandbox/call_filter.h"
+#include "vmm/sandbox/sandbox.h"
 #include "vmm/session/session.h"
 
 #define CONSOLE_TAIL_LINES 12 /* of a console without a panic */
@@ -65,6 +67,11 @@ static void on_oom(void *context)
 
 	/* Full, it has been written to often enough. */
 	(void)eventfd_write(monitor->oom_event_fd, 1);
+}
+
+static int on_vcpu_start(struct error *err)
+{
+	return call_filter_load(&vcpu_filter, err);
 }
 
 static void on_machine_end(void *context, const char *text)
@@ -151,6 +158,7 @@ static int build(struct monitor *monitor, const struct launch_request *request,
 		.service = &session_vsock_service,
 		.service_context = &monitor->session,
 		.debug_fd = request->is_debug ? STDERR_FILENO : -1,
+		.on_vcpu_start = on_vcpu_start,
 		.on_end = on_machine_end,
 		.on_paused = on_machine_paused,
 		.context = monitor,
@@ -167,8 +175,30 @@ static int build(struct monitor *monitor, const struct launch_request *request,
 	if (!r)
 		r = session_init(&monitor->session, &session_config, monitor->machine.vsock,
 				 &monitor->loop, err);
+	return r;
+}
+
+/* What was needed to make the machine. */
+static void close_files(const struct launch_request *request, struct fs_channel *channel)
+{
+	(void)close(request->kvm_fd);
+	(void)close(request->kernel_fd);
+	(void)close(request->initramfs_fd);
+	fd_close(&channel->memory_fd);
+}
+
+/* Nothing of the guest has run, and nothing that others say has been read, before this is done. */
+static int seal(struct monitor *monitor, const struct launch_request *request, struct error *err)
+{
+	/* The processors, and this one. */
+	int r = monitor_seal(request->monitor_id, request->config->nr_vcpus + 1, err);
+
 	if (!r)
 		r = machine_start(&monitor->machine, err);
+	if (!r)
+		r = call_filter_load(&event_loop_filter, err);
+	if (!r)
+		machine_resume(&monitor->machine);
 	return r;
 }
 
@@ -192,6 +222,10 @@ void monitor_run(const struct launch_request *request, struct fs_channel *channe
 		(void)ioctl(request->terminal_fd, TIOCSCTTY, 0);
 	}
 	r = build(monitor, request, channel, socket_fd, &err);
+	if (!r) {
+		close_files(request, channel);
+		r = seal(monitor, request, &err);
+	}
 	if (!r)
 		r = event_loop_run(&monitor->loop, &err);
 	if (!r && monitor->session.has_failed) {

@@ -14,6 +14,7 @@
 
 #include "vmm/base/fd.h"
 #include "vmm/container/mount_point.h"
+#include "vmm/sandbox/namespaces.h"
 
 /* No device is ever opened and nothing is ever executed through the exported tree. */
 #define TREE_ATTRIBUTES (MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID)
@@ -189,17 +190,6 @@ static int add_mounts(int root_fd, const struct container_config *config, uint64
 	return r;
 }
 
-/* Exchange the root for the tree at @root_fd, and drop the host's. */
-static int change_root(int root_fd, struct error *err)
-{
-	/* Old and new root may be the same place: the old one is then stacked on top. */
-	if (fchdir(root_fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
-		return error_set(err, errno, "pivot_root into the container's tree");
-	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-		return error_set(err, errno, "leave the host's tree");
-	return 0;
-}
-
 int mount_tree_build(const struct container_config *config, uint64_t *ret_binds,
 		     size_t *ret_nr_binds, struct error *err)
 {
@@ -230,5 +220,5 @@ int mount_tree_enter(int root_fd, const struct container_config *config, struct 
 		return error_set(err, errno, "set the mount attributes of the container's tree");
 	if (config->has_readonly_rootfs && set_attributes(root_fd, MOUNT_ATTR_RDONLY, 0) < 0)
 		return error_set(err, errno, "root.readonly: make the root read-only");
-	return change_root(root_fd, err);
+	return namespaces_change_root(root_fd, err);
 }

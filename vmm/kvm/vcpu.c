@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
@@ -91,7 +93,9 @@ void vcpu_kick(struct vcpu *vcpu)
 	 * a signal would be lost; one that is inside sees the signal.
 	 */
 	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
-	(void)pthread_kill(vcpu->thread, KICK_SIGNAL);
+	/* A thread that has no number yet has not looked at the flag either. */
+	if (__atomic_load_n(&vcpu->thread_id, __ATOMIC_SEQ_CST))
+		(void)tgkill(vcpu->process, vcpu->thread_id, KICK_SIGNAL);
 }
 
 static void on_kick_signal(int signal_number)
@@ -99,16 +103,31 @@ static void on_kick_signal(int signal_number)
 	(void)signal_number; /* that it came is all */
 }
 
+/* What takes files of /proc or memory is done here, before the thread's system calls are few. */
+static int begin(struct vcpu *vcpu)
+{
+	char name[16];
+	struct error err;
+
+	(void)snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
+	(void)prctl(PR_SET_NAME, name);
+	vcpu->process = getpid();
+	__atomic_store_n(&vcpu->thread_id, gettid(), __ATOMIC_SEQ_CST);
+	if (!vcpu->environment->on_start)
+		return 0;
+	return vcpu->environment->on_start(vcpu->environment->context, &err);
+}
+
 static void *run_thread(void *argument)
 {
 	struct vcpu *vcpu = argument;
-	const char *text = NULL;
-	int r;
+	const char *text = "the thread of a processor cannot be sealed";
+	int r = begin(vcpu);
 
-	do {
+	while (!r) {
 		answer_kick(vcpu);
 		r = vcpu_run_once(vcpu, &text);
-	} while (!r);
+	}
 	vcpu->environment->on_stop(vcpu->environment->context,
 				   r > 0 ? VCPU_STOP_SHUTDOWN : VCPU_STOP_FAILED, text);
 	return NULL;
@@ -153,20 +172,16 @@ int vcpu_start(struct vcpu *vcpu, struct error *err)
 {
 	const struct sigaction action = { .sa_handler = on_kick_signal }; /* no SA_RESTART */
 	sigset_t blocked, old;
-	char name[16];
 	int r;
 
 	if (sigaction(KICK_SIGNAL, &action, NULL) < 0)
 		return error_set(err, errno, "handle a signal");
+	vcpu->run->immediate_exit = 1; /* pass the gate first */
 	/* The others are for the event loop's thread. */
 	(void)sigfillset(&blocked);
 	(void)sigdelset(&blocked, KICK_SIGNAL);
 	(void)pthread_sigmask(SIG_SETMASK, &blocked, &old);
 	r = pthread_create(&vcpu->thread, NULL, run_thread, vcpu);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (r)
-		return error_set(err, r, "start the thread of vCPU %u", vcpu->index);
-	(void)snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
-	(void)pthread_setname_np(vcpu->thread, name);
-	return 0;
+	return r ? error_set(err, r, "start the thread of vCPU %u", vcpu->index) : 0;
 }

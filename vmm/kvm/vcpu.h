@@ -42,6 +42,8 @@ struct vcpu_environment {
 	 */
 	void (*on_access)(void *context, enum vcpu_space space, uint64_t address, uint8_t *data,
 			  uint32_t len, bool is_write);
+	/* Called on the vCPU's thread, before it enters the guest for the first time; or NULL. */
+	int (*on_start)(void *context, struct error *err);
 	/* Called on the vCPU's thread, once per vCPU at most. @text is a description, static. */
 	void (*on_stop)(void *context, enum vcpu_stop stop, const char *text);
 	void *context;
@@ -55,6 +57,7 @@ struct vcpu {
 	size_t run_size;
 	const struct vcpu_environment *environment;
 	pthread_t thread;
+	pid_t process, thread_id; /* atomic; 0 before its thread runs */
 };
 
 /*
@@ -65,7 +68,10 @@ int vcpu_init(struct vcpu *vcpu, const struct vm *vm, uint32_t index,
 	      const struct vcpu_environment *environment, struct error *err);
 void vcpu_fini(struct vcpu *vcpu);
 
-/* Start running, on a thread of its own. @environment outlives it. */
+/*
+ * Start a thread of its own, which waits where the gate is closed before it enters the guest.
+ * @environment outlives it.
+ */
 int vcpu_start(struct vcpu *vcpu, struct error *err);
 
 /*
