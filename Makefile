@@ -67,6 +67,22 @@ $(BUILD)/version: FORCE
 $(BUILD)/release/vmm/cli/version.o: $(BUILD)/version
 $(BUILD)/release/vmm/cli/version.o: COMMON += -DBULKHEAD_VERSION='"$(VERSION)"' -DBULKHEAD_COMMIT='"$(COMMIT)"'
 
+# What runs in each of the two sealed processes, counted without comments and empty lines.
+MONITOR_SOURCES := $(sort $(wildcard vmm/base/*.[ch] vmm/memory/*.[ch] vmm/kvm/*.[ch] \
+	vmm/kvm/*/*.[ch] vmm/event/*.[ch] vmm/bus/*.[ch] vmm/backend/*.[ch] vmm/boot/*.[ch] \
+	vmm/sandbox/*.[ch] vmm/virtio/*.[ch] vmm/session/*.[ch] vmm/machine.[ch] \
+	vmm/container/monitor.[ch] vmm/container/launch_message.[ch] guest-init/protocol.h))
+FILE_SERVER_SOURCES := $(sort $(wildcard vmm/base/*.[ch] vmm/backend/*_channel.[ch] \
+	vmm/sandbox/*.[ch] vmm/file_server/*.[ch] vmm/container/*.[ch] \
+	vmm/host_cgroup/oom_report.[ch] guest-init/protocol.h))
+$(BUILD)/lines.h: $(MONITOR_SOURCES) $(FILE_SERVER_SOURCES)
+	@mkdir -p $(@D)
+	@lines() { for file; do $(CC) -fpreprocessed -dD -E -P $$file 2>/dev/null; done | wc -l; }; \
+	printf '#define MONITOR_LINES %d\n#define FILE_SERVER_LINES %d\n' \
+		$$(lines $(MONITOR_SOURCES)) $$(lines $(FILE_SERVER_SOURCES)) >$@
+$(foreach variant,release asan fuzz,$(BUILD)/$(variant)/vmm/cli/surface.o): $(BUILD)/lines.h
+$(foreach variant,release asan fuzz,$(BUILD)/$(variant)/vmm/cli/surface.o): COMMON += -include $(BUILD)/lines.h
+
 $(BUILD)/release/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
@@ -137,7 +153,12 @@ $(BUILD)/guest/%: tests/guest/%.c
 unit: $(addprefix $(BUILD)/unit/,$(UNIT_TESTS)) ## Run the unit tests (ASan, UBSan; no KVM needed)
 	tests/run-unit $^
 
-guest-programs: $(addprefix $(BUILD)/guest/,$(GUEST_PROGRAMS))
+# The attacker of the sandbox's tests, loaded into the program itself.
+$(BUILD)/takeover.so: $(wildcard tests/sandbox/*.[ch])
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(COMMON) -O2 $(GCC_WARNINGS) -fPIC -shared $(filter %.c,$^) -o $@ -ldl
+
+guest-programs: $(BUILD)/takeover.so $(addprefix $(BUILD)/guest/,$(GUEST_PROGRAMS))
 fuzzers: $(addprefix $(BUILD)/fuzzers/,$(FUZZERS))
 
 # The fuzzers' objects are clang's, with all of its warnings: all sources are among them.

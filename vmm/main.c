@@ -48,6 +48,8 @@ static const struct {
 	{ "spec", verb_spec, "write a config.json to start from\n[--bundle DIR]" },
 	{ "start", verb_start, "let a created container's process go\nID" },
 	{ "state", verb_state, "print a container's state, as JSON\nID" },
+	{ "surface", verb_surface,
+	  "list what the host's side of a container may do, and a guest reach\n[--json]" },
 	{ "update", verb_update,
 	  "change a container's limits\n"
 	  "[--resources FILE] [--memory BYTES] [--memory-reservation BYTES]\n"

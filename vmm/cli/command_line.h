@@ -54,6 +54,7 @@ int verb_delete(const struct global_options *globals, int argc, char **argv, str
 int verb_list(const struct global_options *globals, int argc, char **argv, struct error *err);
 int verb_spec(const struct global_options *globals, int argc, char **argv, struct error *err);
 int verb_features(const struct global_options *globals, int argc, char **argv, struct error *err);
+int verb_surface(const struct global_options *globals, int argc, char **argv, struct error *err);
 int verb_check(const struct global_options *globals, int argc, char **argv, struct error *err);
 
 /* `checkpoint` and `restore`. Whatever follows, `--help` too: engines ask by it for support. */

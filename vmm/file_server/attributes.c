@@ -2,6 +2,7 @@
 #include "vmm/file_server/attributes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/sysmacros.h>
 
 /* The 32-bit form of a device number in the protocol: the kernel's new_encode_dev(). */
@@ -38,15 +39,15 @@ void attributes_fill(const struct statx *stat, uint64_t number, struct fuse_attr
 
 int attributes_kill_suid_sgid(int fd)
 {
-	struct stat stat;
+	struct statx stat;
 	mode_t kill;
 
-	if (fstat(fd, &stat) < 0)
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MODE, &stat) < 0)
 		return -errno;
-	kill = stat.st_mode & S_ISUID;
-	if (stat.st_mode & S_IXGRP)
-		kill |= stat.st_mode & S_ISGID;
-	if (!S_ISREG(stat.st_mode) || kill == 0)
+	kill = stat.stx_mode & S_ISUID;
+	if (stat.stx_mode & S_IXGRP)
+		kill |= stat.stx_mode & S_ISGID;
+	if (!S_ISREG(stat.stx_mode) || kill == 0)
 		return 0;
-	return fchmod(fd, stat.st_mode & 07777 & ~kill) < 0 ? -errno : 0;
+	return fchmod(fd, stat.stx_mode & 07777u & ~kill) < 0 ? -errno : 0;
 }

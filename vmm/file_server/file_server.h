@@ -16,15 +16,10 @@
  * Spec:   <linux/fuse.h> protocol 7.31 to 7.38; virtio 1.2, section 5.11.
  *
  * Privileges used, of the user namespace that owns the exported mounts: CAP_DAC_OVERRIDE,
- * CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_CHOWN, CAP_FSETID, and where the container may use them
- * CAP_MKNOD (device nodes), CAP_SETFCAP (file capabilities), CAP_SYS_ADMIN (trusted.* attributes).
- * What is missing shows up as EPERM in the guest. Permission checks are the guest kernel's.
- *
- * System calls of the serving thread: openat close statx fstatfs fstat fchownat fchmodat fchmod
- * ftruncate utimensat readlinkat symlinkat mknodat mkdirat unlinkat renameat2 linkat umask dup
- * pread64 pwrite64 pwritev2 lseek getdents64 fallocate copy_file_range fsync fdatasync syncfs
- * getxattr setxattr listxattr removexattr recvfrom sendto, and malloc's; for sockets of the host
- * fcntl socket connect sendmsg getrandom clock_gettime poll.
+ * CAP_FOWNER, CAP_CHOWN, CAP_FSETID, and where the container may use them CAP_MKNOD (device nodes)
+ * and CAP_SETFCAP (file capabilities). What is missing shows up as EPERM in the guest. Permission
+ * checks are the guest kernel's. The system calls of the serving thread are listed in
+ * vmm/sandbox/file_server_calls.c.
  */
 #pragma once
 

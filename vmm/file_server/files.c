@@ -118,7 +118,7 @@ int serve_flush(struct file_server *server, struct fuse_request *request, struct
 	if (!handle)
 		return -EBADF;
 	/* Network file systems report write errors (quota, space) to close: let them. */
-	fd = dup(handle->fd);
+	fd = fcntl(handle->fd, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0 || close(fd) < 0)
 		return -errno;
 	return 0;

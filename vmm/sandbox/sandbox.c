@@ -51,10 +51,10 @@ int monitor_seal(uid_t id, unsigned int nr_threads, struct error *err)
 	return r < 0 ? r : landlock_deny_all(err);
 }
 
-uint64_t file_capabilities(uint64_t container_caps)
+uint64_t process_capabilities(uint64_t container_caps)
 {
-	return CAPABILITY(CAP_CHOWN) | CAPABILITY(CAP_DAC_OVERRIDE) |
-	       CAPABILITY(CAP_DAC_READ_SEARCH) | CAPABILITY(CAP_FOWNER) | CAPABILITY(CAP_FSETID) |
+	return CAPABILITY(CAP_CHOWN) | CAPABILITY(CAP_DAC_OVERRIDE) | CAPABILITY(CAP_FOWNER) |
+	       CAPABILITY(CAP_FSETID) | CAPABILITY(CAP_KILL) |
 	       (container_caps & (CAPABILITY(CAP_MKNOD) | CAPABILITY(CAP_SETFCAP)));
 }
 
@@ -62,5 +62,5 @@ int container_process_seal(uint64_t container_caps, struct error *err)
 {
 	prepare_library();
 	privileges_forget_environment();
-	return privileges_drop(file_capabilities(container_caps) | CAPABILITY(CAP_KILL), err);
+	return privileges_drop(process_capabilities(container_caps), err);
 }

@@ -8,7 +8,7 @@
  *   all files open     creates the VM, reads no byte of    hooks, enters the tree
  *                      the guest's
  *   sealing            monitor_seal()                      container_process_seal()
- *                      a user of its own, no capability;   the capabilities of file_capabilities()
+ *                      a user of its own, no capability;   process_capabilities()
  *                      namespaces of its own, empty root;  over the container's tree; its pid,
  *                      Landlock: nothing                   mount, ipc, uts, network namespaces
  *   sealed             every thread loads its filter of system calls (call_filter.h), then the
@@ -45,7 +45,8 @@ int monitor_seal(uid_t id, unsigned int nr_threads, struct error *err);
 int container_process_seal(uint64_t container_caps, struct error *err);
 
 /*
- * What serving files takes, beside CAP_KILL for the monitor: to create device nodes and to set
- * capabilities on files only where the container may.
+ * What the container process keeps: for serving files, where the container may even to create
+ * device nodes and to set capabilities on files; and to pass signals on to the monitor, another
+ * user's process.
  */
-uint64_t file_capabilities(uint64_t container_caps);
+uint64_t process_capabilities(uint64_t container_caps);

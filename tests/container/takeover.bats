@@ -1,0 +1,107 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# A monitor and a file server that run an attacker's code (tests/sandbox/takeover.c): whatever it
+# tries fails, by the filter of system calls, and without that by the rest of the sandbox.
+load helpers
+
+CANARY=/var/lib/bulkhead-canary
+
+# taken_over ROLE ATTEMPT [VARIABLE=VALUE]...: run a container with the attacker in it. The report is
+# in $BATS_TEST_TMPDIR/report.
+taken_over()
+{
+	local role=$1 attempt=$2
+
+	shift 2
+	: > "$BATS_TEST_TMPDIR/report"
+	echo canary > "$CANARY"
+	bundle box . true
+	env LD_PRELOAD="$TOP/build/takeover.so" TAKEOVER_REPORT="$BATS_TEST_TMPDIR/report" \
+		TAKEOVER_ROLE="$role" TAKEOVER_ATTEMPT="$attempt" "$@" \
+		timeout --kill-after=10 "$TIME_LIMIT" "$BULKHEAD" --root "$STATE" run \
+		--bundle "$BATS_TEST_TMPDIR/box" box
+}
+
+# all_killed EXCEPTION...: no attempt of the report did anything, and the exceptions, which the role
+# may call and does in vain, apart all were ended by the filter.
+all_killed()
+{
+	local attempts
+
+	attempts=$(grep -c '{ "' "$TOP/tests/sandbox/attempts.c")
+	[ "$(wc -l < "$BATS_TEST_TMPDIR/report")" -eq "$attempts" ] || {
+		cat "$BATS_TEST_TMPDIR/report"
+		return 1
+	}
+	{ [ $# -eq 0 ] || printf '%s\n' "$@"; } | sort > "$BATS_TEST_TMPDIR/exceptions"
+	grep -v ': killed, SYS$' "$BATS_TEST_TMPDIR/report" | sort |
+		diff "$BATS_TEST_TMPDIR/exceptions" -
+}
+
+@test "the event loop's filter ends whatever it has no need of" {
+	taken_over event-loop each
+	all_killed
+}
+
+@test "a vCPU's filter ends whatever it has no need of" {
+	taken_over vcpu each
+	all_killed
+}
+
+# It opens files, and sockets by their place in the container's tree. Where there is no file of that
+# name there it finds none of the host's either.
+@test "the file server's filter ends whatever it has no need of" {
+	taken_over file-server each
+	all_killed "open-file: failed, ENOENT" "climb: failed, ENOENT" \
+		"climb-to-kernel-settings: failed, ENOENT" \
+		"write-runtime-binary: failed, ENOENT" "connect-unix: failed, ENOENT" \
+		"connect-abstract: failed, ECONNREFUSED"
+}
+
+@test "the container process's filter ends whatever it has no need of" {
+	taken_over container-process each
+	all_killed "connect-unix: failed, ENOENT" "connect-abstract: failed, ECONNREFUSED"
+}
+
+# none_done ATTEMPT...: of all attempts only those that are named were done.
+none_done()
+{
+	printf '%s: done\n' "$@" | sort > "$BATS_TEST_TMPDIR/exceptions"
+	grep ': done$' "$BATS_TEST_TMPDIR/report" | sort | diff "$BATS_TEST_TMPDIR/exceptions" - &&
+		! grep -v ': \(done$\|failed, \)' "$BATS_TEST_TMPDIR/report"
+}
+
+# Without filters there is still no file, network or process of the host to be had. What is done here
+# reaches nothing but the process itself, and its own kernel objects.
+@test "the monitor's namespaces hold without a filter" {
+	taken_over event-loop each TAKEOVER_FILTER=off
+	none_done vsock-socket make-process kill-thread make-ring add-key map-code \
+		become-dumpable set-owner call-as-32-bit
+}
+
+@test "the container process's namespaces and capabilities hold without a filter" {
+	taken_over file-server each TAKEOVER_FILTER=off
+	sed -i '/^execute: /d' "$BATS_TEST_TMPDIR/report" # a program of the container's image
+	none_done vsock-socket make-process kill-thread make-ring add-key map-code \
+		become-dumpable set-owner call-as-32-bit
+}
+
+# In the very thread, in the middle of its work: the process is gone, and so is the container.
+ends_container()
+{
+	local role=$1 status=0
+
+	taken_over "$role" make-namespaces TAKEOVER_ROUND=20 || status=$?
+	[ "$status" -ne 0 ] || { echo "$role: exit code $status"; return 1; }
+	printf 'make-namespaces: begun\n' | diff - "$BATS_TEST_TMPDIR/report" || return 1
+	nothing_is_left
+}
+
+@test "whoever makes a call that it has not ends, and its container with it" {
+	one_by_one ends_container event-loop vcpu file-server
+}
+
+@test "the program itself has no hook for this" {
+	! nm --dynamic "$BULKHEAD" | grep -i takeover
+	! strings "$BULKHEAD" | grep TAKEOVER
+}
