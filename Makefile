@@ -75,13 +75,15 @@ MONITOR_SOURCES := $(sort $(wildcard vmm/base/*.[ch] vmm/memory/*.[ch] vmm/kvm/*
 FILE_SERVER_SOURCES := $(sort $(wildcard vmm/base/*.[ch] vmm/backend/*_channel.[ch] \
 	vmm/sandbox/*.[ch] vmm/file_server/*.[ch] vmm/container/*.[ch] \
 	vmm/host_cgroup/oom_report.[ch] guest-init/protocol.h))
+
 $(BUILD)/lines.h: $(MONITOR_SOURCES) $(FILE_SERVER_SOURCES)
 	@mkdir -p $(@D)
-	@lines() { for file; do $(CC) -fpreprocessed -dD -E -P $$file 2>/dev/null; done | wc -l; }; \
+	@lines() { for f; do $(CC) -fpreprocessed -dD -E -P $$f 2>/dev/null; done | wc -l; }; \
 	printf '#define MONITOR_LINES %d\n#define FILE_SERVER_LINES %d\n' \
 		$$(lines $(MONITOR_SOURCES)) $$(lines $(FILE_SERVER_SOURCES)) >$@
-$(foreach variant,release asan fuzz,$(BUILD)/$(variant)/vmm/cli/surface.o): $(BUILD)/lines.h
-$(foreach variant,release asan fuzz,$(BUILD)/$(variant)/vmm/cli/surface.o): COMMON += -include $(BUILD)/lines.h
+SURFACE_OBJECTS := $(foreach variant,release asan fuzz,$(BUILD)/$(variant)/vmm/cli/surface.o)
+$(SURFACE_OBJECTS): $(BUILD)/lines.h
+$(SURFACE_OBJECTS): COMMON += -include $(BUILD)/lines.h
 
 $(BUILD)/release/%.o: %.c
 	@mkdir -p $(@D)

@@ -29,6 +29,7 @@ teardown()
 	delete_all
 	umount "$TREE"
 	nothing_is_left
+	no_call_was_refused
 }
 
 # start NAME FILTER: a container that waits.

@@ -26,6 +26,24 @@ teardown()
 {
 	delete_all
 	nothing_is_left
+	no_call_was_refused
+}
+
+# The newest line of the host's log about a system call for which one of ours was ended.
+last_refused_call()
+{
+	dmesg | grep -F "exe=\"$BULKHEAD\"" | grep ' type=1326 ' | tail -n 1
+}
+
+REFUSED_BEFORE=$(last_refused_call)
+
+# What a filter refuses in an ordinary test is missing in vmm/sandbox/*_calls.c.
+no_call_was_refused()
+{
+	local last
+
+	last=$(last_refused_call)
+	[ -z "$last" ] || [ "$last" = "$REFUSED_BEFORE" ] || { echo "refused: $last"; return 1; }
 }
 
 bulkhead()

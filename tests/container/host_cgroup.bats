@@ -27,6 +27,7 @@ teardown()
 {
 	delete_all
 	nothing_is_left
+	no_call_was_refused
 	find /sys/fs/cgroup -depth -type d \( -path '*/bulkhead-bats/*' -o -name bulkhead-bats \
 		-o -path '*/bulkheadbats.slice/*' -o -name bulkheadbats.slice \) -exec rmdir {} +
 }

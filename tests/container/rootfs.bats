@@ -37,6 +37,7 @@ teardown()
 	delete_all
 	! mountpoint -q "$BATS_TEST_TMPDIR/merged" || umount "$BATS_TEST_TMPDIR/merged"
 	nothing_is_left
+	no_call_was_refused
 }
 
 operations_on_host()

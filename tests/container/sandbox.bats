@@ -62,7 +62,7 @@ is_sealed()
 		is_like 0000000000000000 "$(field "$pid" $field)" || return 1
 	done
 	for task in "/proc/$pid/task/"*; do
-		grep -qx 'Seccomp:	2' "$task/status" && grep -qx 'NoNewPrivs:	1' "$task/status" ||
+		[ "$(grep -cx 'Seccomp:	2\|NoNewPrivs:	1' "$task/status")" -eq 2 ] ||
 			{ cat "$task/comm" "$task/status"; return 1; }
 	done
 	namespaces_are_own "$pid" "$name" || return 1
@@ -102,10 +102,9 @@ files_are()
 	files_are "$MONITOR" anon_inode:* socket:* pipe:* /dev/null "$BATS_TEST_TMPDIR/out"
 	files_are "$CONTAINER" anon_inode:* socket:* /memfd:* /dev/null / '/[a-z]*' \
 		'/sys/fs/cgroup/*.oom/cgroup.procs'
-	! files_are "$CONTAINER" anon_inode:* socket:* /memfd:* /dev/null # that of the root
-	# What is below /proc leads nowhere else (a descriptor of it is how a process leaves its tree).
+	# A descriptor of the host's /proc is how a process leaves its tree.
 	for fd in "/proc/$CONTAINER/fd/"*; do
-		[ ! -e "$fd/../../sys/kernel" ] || [ -e "$fd/bin" ]
+		[ ! -e "$fd/../../sys/kernel" ]
 	done
 	# The target of the project's promise; README.md quotes the same numbers.
 	"$BULKHEAD" surface --json | jq -e '[.processes[].threads[] | {(.role): .calls}] | add |

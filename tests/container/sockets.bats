@@ -24,6 +24,7 @@ teardown()
 	done
 	delete_all
 	nothing_is_left
+	no_call_was_refused
 }
 
 # server PATH VERB [ARGUMENT]: a server on the host; what it prints goes to PATH.out.

@@ -69,6 +69,7 @@ teardown()
 {
 	delete_all
 	nothing_is_left
+	no_call_was_refused
 	[ ! -d /sys/fs/cgroup/bulkhead-update ] || rmdir /sys/fs/cgroup/bulkhead-update
 }
 

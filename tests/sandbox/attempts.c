@@ -311,7 +311,7 @@ static int handle_page_faults(void)
 	return result(syscall(SYS_userfaultfd, 0));
 }
 
-/* --- calls that the threads have, with other arguments ------------------------------------------ */
+/* --- calls that the threads have, with other arguments ---------------------------------------- */
 
 static int map_code(void)
 {

@@ -97,7 +97,7 @@ static void take_over(const char *thread)
 	}
 }
 
-/* --- one child for each attempt ----------------------------------------------------------------- */
+/* --- one child for each attempt --------------------------------------------------------------- */
 
 /* Shared with the child, whose exit code would be one more call that it may not have. */
 static volatile int *child_result;
@@ -108,7 +108,7 @@ static void try_in_child(const struct attempt *chosen, const scmp_filter_ctx con
 	pid_t pid;
 
 	*child_result = -1;
-	/* Its end is no SIGCHLD, upon which the container process would look for its own children. */
+	/* Its end is no SIGCHLD, upon which the container process looks for its own children. */
 	pid = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
 	if (pid == 0) {
 		if (load(context) == 0)
@@ -152,7 +152,7 @@ static void try_each(const scmp_filter_ctx context)
 		try_in_child(each, context);
 }
 
-/* --- functions of the C library and of libseccomp that stand before theirs ---------------------- */
+/* --- functions of the C library and of libseccomp that stand before theirs -------------------- */
 
 int seccomp_load(const scmp_filter_ctx context)
 {

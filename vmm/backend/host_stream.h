@@ -22,7 +22,7 @@
 struct host_stream {
 	int fd; /* ours; -1 when closed */
 	bool is_socket;
-	bool is_blocking; /* a pipe or terminal that could not be opened again: ask before each access */
+	bool is_blocking;     /* a pipe or terminal with O_NONBLOCK unset: ask before each access */
 	bool is_always_ready; /* a file or a device that epoll does not take */
 	uint32_t events;      /* those we watch now */
 	struct event_loop *loop;

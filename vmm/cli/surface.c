@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * surface.c - `surface`: what a guest that took the monitor or the file server over could still reach
+ * surface.c - `surface`: what a guest that took monitor or file server over could still reach
  *
  * System calls and capabilities are printed from what is enforced (call_filter.h, sandbox.h); the
- * rest is said here, and tests/container/sandbox.bats compares it with the processes of a container.
+ * rest is said here, and tests/container/sandbox.bats compares it with a container's processes.
  */
 #include <errno.h>
 #include <jansson.h>

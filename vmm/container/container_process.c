@@ -48,8 +48,9 @@
  *      With that all its namespaces are as hooks may expect them: the command line runs its
  *      hooks, then this process the createContainer hooks, which still see the host's tree.
  *   5. The container's tree becomes this process's root.
- *   6. The process is sealed (sandbox.h). A thread serves files. The main thread waits for signals, for the command line's COMMIT,
- *      for connections to make to sockets of the host, and for the monitor's end, which is its own.
+ *   6. The process is sealed (sandbox.h). A thread serves files. The main thread waits for
+ *      signals, for the command line's COMMIT, for connections to make to sockets of the host,
+ *      and for the monitor's end, which is its own.
  */
 
 #define EXIT_FAILED 1
@@ -206,7 +207,7 @@ static void *serve(void *argument)
 		r = call_filter_load(&file_server_filter, &err);
 	if (!r)
 		r = file_server_run(shim->server, &shim->channel);
-	/* Without files there is no container. With the monitor gone, its end is about to be ours. */
+	/* Without files there is no container. The monitor's end is about to be ours. */
 	if (r < 0)
 		_exit(EXIT_SIGNAL_BASE + SIGKILL);
 	for (;;)

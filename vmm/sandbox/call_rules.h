@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* call_rules.h - how the tables of call_filter.h are written: CALL(name, reason), CALL_IF(name, reason, condition...) */
+/*
+ * call_rules.h - how the tables of call_filter.h are written
+ *
+ *   CALL(name, reason), CALL_IF(name, reason, condition...)
+ */
 #pragma once
 
 #include <sys/syscall.h>

@@ -2,8 +2,8 @@
 /*
  * landlock.h - the calling thread gives up all files, TCP and signals to others
  *
- * What the kernel knows of it: files since ABI 1, moving between directories 2, truncating 3, TCP 4,
- * device ioctls 5, abstract sockets and signals 6.
+ * What the kernel knows of it: files since ABI 1, moving between directories 2, truncating 3,
+ * TCP 4, device ioctls 5, abstract sockets and signals 6.
  */
 #pragma once
 

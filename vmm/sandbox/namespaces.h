@@ -13,7 +13,7 @@
  */
 pid_t namespaces_fork(struct error *err);
 
-/* Exchange the root for the directory @root_fd, a mount of its own, and drop the old root's tree. */
+/* Exchange the root for the directory @root_fd, a mount, and drop the old root's tree. */
 int namespaces_change_root(int root_fd, struct error *err);
 
 /*
