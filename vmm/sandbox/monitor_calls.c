@@ -4,6 +4,7 @@
 #include <linux/kvm.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 
 #include "vmm/base/checked_math.h"
 #include "vmm/sandbox/call_rules.h"
@@ -51,7 +52,7 @@ static const struct call_rule vcpu_rules[] = {
 	CALL(futex, "the locks of devices, the gate of a pause"),
 	CALL(rt_sigreturn, "the signal that calls it out of the guest"),
 	CALL(clock_gettime, "the time in a log line, where the vDSO does not know it"),
-	CALL(madvise, "give back the stack of a thread that ends"),
+	CALL_IF(madvise, "give back the stack of a thread that ends", IS(2, MADV_DONTNEED)),
 	CALL(exit, "the end of a processor that was reset"),
 };
 
