@@ -193,8 +193,9 @@ static int load_changes(const char **name, json_t **ret, struct error *err)
 static int update(const struct global_options *globals, const char *id, const char *file,
 		  const json_t *changes, struct error *err)
 {
+	const struct administrator_config *administrator = administrator_of(globals, err);
 	struct container_state *state;
-	int r = container_state_load(globals->root, id, &state, err);
+	int r = administrator ? container_state_load(globals->root, id, &state, err) : -err->code;
 
 	if (r < 0)
 		return r;
@@ -204,7 +205,7 @@ static int update(const struct global_options *globals, const char *id, const ch
 
 		r = status == CONTAINER_STOPPED || status == CONTAINER_CREATING
 			    ? error_invalid(err, "container not running")
-			    : container_update(state, file, changes, err);
+			    : container_update(state, administrator, file, changes, err);
 	}
 	container_state_free(state);
 	return r;
