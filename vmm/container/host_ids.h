@@ -4,8 +4,8 @@
  *
  * An id is taken by an open-file-description lock on the one byte of a file whose offset is the id.
  * The file is the host's, not that of a --root: whoever takes ids, with whatever ranges, takes them
- * from all. The kernel drops the lock with its last descriptor, however the holder ends, so there is
- * nothing to give back and nothing to clean up; the file stays empty.
+ * from all. The kernel drops the lock with its last descriptor, however the holder ends, so there
+ * is nothing to give back and nothing to clean up; the file stays empty.
  *
  * Thread: any.
  */
@@ -21,8 +21,8 @@
 
 /*
  * True when this process may become another user and the ids are the host's: it has CAP_SETUID and
- * CAP_SETGID in the initial user namespace (or in one with all of its ids). Else containers run with
- * the caller's id, since ids of a user namespace say nothing about who else has them.
+ * CAP_SETGID in the initial user namespace (or in one with all of its ids). Else containers run
+ * with the caller's id, since ids of a user namespace say nothing about who else has them.
  */
 bool host_ids_are_available(void);
 
