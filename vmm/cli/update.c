@@ -195,8 +195,11 @@ static int update(const struct global_options *globals, const char *id, const ch
 {
 	const struct administrator_config *administrator = administrator_of(globals, err);
 	struct container_state *state;
-	int r = administrator ? container_state_load(globals->root, id, &state, err) : -err->code;
+	int r;
 
+	if (!administrator)
+		return -err->code;
+	r = container_state_load(globals->root, id, &state, err);
 	if (r < 0)
 		return r;
 	r = container_state_lock(state, LOCK_TIMEOUT_MS, err);
