@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/capability.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,19 +14,28 @@
 
 #define LOCK_FILE "host:ids" /* no container can be called that, whose directories are here, too */
 
-/* Whether a map file has every id, each as itself: that of the initial user namespace. */
+/*
+ * Whether a map file has every id, each as itself, in its only line: that of the initial user
+ * namespace.
+ */
 static bool maps_all_ids(const char *path)
 {
 	FILE *file = fopen(path, "re");
-	uint32_t inside, outside, size;
-	bool is_identity =
-		file &&
-		fscanf(file, "%" SCNu32 " %" SCNu32 " %" SCNu32, &inside, &outside, &size) == 3 &&
-		inside == 0 && outside == 0 && size == UINT32_MAX;
+	char line[64], last[16];
+	const char *rest = line;
 
+	(void)snprintf(last, sizeof(last), "%" PRIu32 "\n", UINT32_MAX);
+	if (!file || !fgets(line, sizeof(line), file))
+		line[0] = 0;
 	if (file)
 		(void)fclose(file);
-	return is_identity;
+	for (int i = 0; i < 2; i++) {
+		rest += strspn(rest, " ");
+		if (rest[0] != '0' || rest[1] != ' ')
+			return false;
+		rest++;
+	}
+	return strcmp(rest + strspn(rest, " "), last) == 0;
 }
 
 static bool has_capability(cap_t capabilities, cap_value_t capability)

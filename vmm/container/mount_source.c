@@ -96,27 +96,32 @@ static int check_allowed(const struct opened *opened, struct error *err)
 			     opened->administrator->path);
 }
 
-static int check(int fd, enum mount_source_kind kind, struct opened *opened, struct error *err)
+static int check(const struct opened *opened, enum mount_source_kind kind, struct error *err)
 {
 	const struct administrator_limits *limits = &opened->administrator->limits;
-	char link[32], path[PATH_MAX];
-	ssize_t len;
-	int r;
+	int r = check_denied(opened, &limits->denied_sources, "deny", err);
 
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	len = readlink(link, path, sizeof(path));
-	/* Not absolute: it has no path here. */
-	if (len <= 0 || len == (ssize_t)sizeof(path) || path[0] != '/')
-		return error_set(err, len < 0 ? errno : ENAMETOOLONG, "%s: find out where '%s' is",
-				 opened->field, opened->given);
-	path[len] = 0;
-	opened->path = path;
-	r = check_denied(opened, &limits->denied_sources, "deny", err);
 	if (!r)
 		r = check_denied(opened, &limits->host_system, "denyHostSystem", err);
 	if (!r && kind == MOUNT_SOURCE_BIND)
 		r = check_allowed(opened, err);
 	return r;
+}
+
+/* The path of what is open at @fd, without links. */
+static int find_path(int fd, char path[PATH_MAX], const struct opened *opened, struct error *err)
+{
+	char link[32];
+	ssize_t len;
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = readlink(link, path, PATH_MAX);
+	/* Not absolute: it has no path here. */
+	if (len <= 0 || len == PATH_MAX || path[0] != '/')
+		return error_set(err, len < 0 ? errno : ENAMETOOLONG, "%s: find out where '%s' is",
+				 opened->field, opened->given);
+	path[len] = 0;
+	return 0;
 }
 
 static bool is_limited(const struct administrator_config *administrator)
@@ -129,13 +134,17 @@ static bool is_limited(const struct administrator_config *administrator)
 int mount_source_open(const char *path, const struct administrator_config *administrator,
 		      enum mount_source_kind kind, const char *field, struct error *err)
 {
-	struct opened opened = { .field = field, .given = path, .administrator = administrator };
+	char found[PATH_MAX];
+	const struct opened opened = { field, path, found, administrator };
 	bool has_limits = is_limited(administrator);
 	AUTO_CLOSE int fd = open_path(path, has_limits);
-	int r;
+	int r = 0;
 
 	if (fd < 0)
 		return error_set(err, errno, "%s: open '%s'", field, path);
-	r = has_limits ? check(fd, kind, &opened, err) : 0;
+	if (has_limits)
+		r = find_path(fd, found, &opened, err);
+	if (has_limits && !r)
+		r = check(&opened, kind, err);
 	return r < 0 ? r : fd_take(&fd);
 }
