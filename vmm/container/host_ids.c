@@ -22,13 +22,13 @@ static bool maps_all_ids(const char *path)
 {
 	FILE *file = fopen(path, "re");
 	char line[64], last[16];
-	const char *rest = line;
+	const char *rest = file ? fgets(line, sizeof(line), file) : NULL;
 
 	(void)snprintf(last, sizeof(last), "%" PRIu32 "\n", UINT32_MAX);
-	if (!file || !fgets(line, sizeof(line), file))
-		line[0] = 0;
 	if (file)
 		(void)fclose(file);
+	if (!rest)
+		return false;
 	for (int i = 0; i < 2; i++) {
 		rest += strspn(rest, " ");
 		if (rest[0] != '0' || rest[1] != ' ')

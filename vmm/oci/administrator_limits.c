@@ -175,12 +175,13 @@ int administrator_parse_defaults(const struct json_field *top,
 
 int administrator_config_deny_state(struct administrator_config *config, const char *directory)
 {
-	AUTO_FREE char *base = directory[0] == '/' ? NULL : getcwd(NULL, 0);
+	AUTO_FREE char *base = getcwd(NULL, 0);
 	AUTO_FREE char *path = NULL;
 
 	if (!config->limits.denies_host_system)
 		return 0;
-	path = directory[0] == '/' || base ? clean_path(base ? base : "/", directory) : NULL;
+	/* The working directory of an engine may be gone: then a relative one is nowhere. */
+	path = clean_path(base ? base : "/", directory);
 	if (!path)
 		return -ENOMEM;
 	return text_list_add(&config->limits.host_system, "%s", path);

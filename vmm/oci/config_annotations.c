@@ -44,14 +44,13 @@ static int get_number(const struct json_field *field, uint64_t min, uint64_t max
 
 static int apply(const struct json_field *field, struct container_config *config, struct error *err)
 {
-	uint64_t value = 0;
-	int r;
-
 	if (strcmp(field->name, ANNOTATION_MEMORY) == 0)
 		return get_number(field, CONTAINER_MEMORY_MIN, CONTAINER_MEMORY_MAX,
 				  &config->annotated_memory, err);
 	if (strcmp(field->name, ANNOTATION_VCPUS) == 0) {
-		r = get_number(field, 1, CONTAINER_VCPUS_MAX, &value, err);
+		uint64_t value = 0;
+		int r = get_number(field, 1, CONTAINER_VCPUS_MAX, &value, err);
+
 		config->annotated_vcpus = (unsigned int)value;
 		return r;
 	}
