@@ -272,10 +272,28 @@ static int run_verb(const struct global_options *globals, int argc, char **argv)
 		       : r;
 }
 
+/*
+ * Load the administrator's configuration for the verbs. Those that only deal with containers that
+ * exist do without it: a mistake in it must not keep anybody from ending them.
+ */
+static int load_administrator(struct global_options *globals, struct error *error)
+{
+	struct administrator_config *config;
+
+	if (administrator_config_load(&config, error) < 0) {
+		globals->administrator_error = error;
+		return 0;
+	}
+	globals->administrator = config;
+	if (!globals->is_debug)
+		log_set_level(config->log_level);
+	return administrator_config_deny_state(config, globals->root);
+}
+
 int main(int argc, char **argv)
 {
 	struct global_options globals = { 0 };
-	struct error err;
+	struct error err, administrator_error;
 	int r;
 
 	open_missing_streams();
@@ -294,7 +312,7 @@ int main(int argc, char **argv)
 	}
 	if (!globals.root)
 		globals.root = container_state_default_root();
-	if (!globals.root) {
+	if (!globals.root || load_administrator(&globals, &administrator_error) < 0) {
 		(void)error_set(&err, ENOMEM, "find the state directory");
 		return fail(&err);
 	}

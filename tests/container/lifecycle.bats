@@ -293,7 +293,7 @@ log_has()
 	run -0 bulkhead check
 	has_line 'ok      KVM runs guests'
 	run -0 bulkhead check --json
-	jq -e '.ok and (.checks | length == 5 and all(.ok))' <<< "$output"
+	jq -e '.ok and (.checks | length == 6 and all(.ok))' <<< "$output"
 	run -1 bulkhead --kernel /no/such/kernel check
 	has_line 'ok      KVM runs guests'
 	has_text 'failed  guest kernel: '

@@ -392,7 +392,9 @@ static void test_load(void)
 	fd = open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ok(bundle_files_write(fd) == 0);
 	is_int(file_replace(fd, "config.json", text, strlen(text), &err), 0);
-	if (!is_int(container_config_load(fd, CONTAINER_CONFIG_NAME, scratch, &config, &err), 0))
+	if (!is_int(container_config_load(fd, CONTAINER_CONFIG_NAME, scratch, &container_defaults,
+					  &config, &err),
+		    0))
 		return;
 	(void)snprintf(rootfs, sizeof(rootfs), "%s/rootfs", scratch);
 	is_str(config->rootfs, rootfs);

@@ -39,6 +39,7 @@ static int init(struct container_state *state, pid_t pid)
 		.bundle = "/the/bundle",
 		.rootfs = "/the/rootfs",
 		.annotations = annotations,
+		.defaults = { UINT64_C(100) << 20, 3 },
 	};
 	int r = container_state_init(state, &record, pid, &err);
 
@@ -126,6 +127,8 @@ static void test_life(void)
 	ok(other->has_record && other->pid == child);
 	is_str(other->bundle, "/the/bundle");
 	is_str(other->rootfs, "/the/rootfs");
+	is_int((long long)other->defaults.memory_bytes, 100 << 20);
+	is_int(other->defaults.nr_vcpus, 3);
 	is_str(json_string_value(json_object_get(other->annotations, "key")), "value");
 	ok(strlen(other->created) == strlen("2026-11-22T06:19:36.866677256Z"));
 

@@ -78,9 +78,28 @@ static void test_beside_the_program(void)
 	(void)unlink(path);
 }
 
+/* An option comes before the administrator's configuration, which may be missing or damaged. */
+static void test_choice(void)
+{
+	char from_file[] = "/from-file";
+	const struct administrator_config administrator = { .kernel = from_file };
+	const struct global_options none = { 0 };
+	const struct global_options file = { .administrator = &administrator };
+	const struct global_options both = { .administrator = &administrator,
+					     .kernel = "/from-option",
+					     .initramfs = "/i" };
+
+	ok(!kernel_option(&none) && !initramfs_option(&none));
+	is_str(kernel_option(&file), from_file);
+	ok(!initramfs_option(&file));
+	is_str(kernel_option(&both), "/from-option");
+	is_str(initramfs_option(&both), "/i");
+}
+
 int main(void)
 {
 	(void)alarm(60);
+	test_choice();
 	test_option();
 	test_beside_the_program();
 	return tap_done();

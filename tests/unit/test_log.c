@@ -78,6 +78,14 @@ static void test_text(void)
 	is_int(log_open(path, false, false, &err), 0);
 	log_error("more");
 	check_logged("bulkhead: info: shown\nbulkhead: debug: and this\nbulkhead: error: more\n");
+	open_log(false, false);
+	log_set_level(LOG_LEVEL_INFO);
+	log_info("shown");
+	log_debug("not shown");
+	log_set_level(LOG_LEVEL_ERROR);
+	log_warning("nor this");
+	log_error("this");
+	check_logged("bulkhead: info: shown\nbulkhead: error: this\n");
 }
 
 static void test_json(void)

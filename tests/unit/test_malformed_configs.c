@@ -54,7 +54,8 @@ static void test_one(const struct malformed_config *malformed, const char *scrat
 	bundle_fd = open(bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (!ok(malformed_config_write(malformed, bundle_fd) == 0))
 		return;
-	r = container_config_load(bundle_fd, CONTAINER_CONFIG_NAME, bundle, &config, &err);
+	r = container_config_load(bundle_fd, CONTAINER_CONFIG_NAME, bundle, &container_defaults,
+				  &config, &err);
 	if (r == 0)
 		r = container_config_guest_plan(config, entropy, "c1", "/bundle", &plan, &err);
 	if (!ok(r < 0 && r == -err.code && strstr(err.text, malformed->expect) &&
@@ -75,8 +76,8 @@ static void test_unreadable(const char *scratch)
 	ok(fchmodat(bundle_fd, "config.json", 0, 0) == 0);
 	/* Root may read anything. */
 	if (geteuid() != 0 || seteuid(65534) == 0) {
-		is_int(container_config_load(bundle_fd, CONTAINER_CONFIG_NAME, scratch, &config,
-					     &err),
+		is_int(container_config_load(bundle_fd, CONTAINER_CONFIG_NAME, scratch,
+					     &container_defaults, &config, &err),
 		       -EACCES);
 		is_str(err.text, "open config.json: permission denied");
 	}

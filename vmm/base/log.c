@@ -42,6 +42,11 @@ int log_open(const char *path, bool json, bool debug, struct error *err)
 	return 0;
 }
 
+void log_set_level(enum log_level level)
+{
+	log_state.level = level;
+}
+
 void log_set_descriptor(int fd)
 {
 	log_state.fd = fd;

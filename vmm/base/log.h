@@ -21,6 +21,9 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
  */
 int log_open(const char *path, bool json, bool debug, struct error *err);
 
+/* The least urgent level that is written. */
+void log_set_level(enum log_level level);
+
 /* Write to the descriptor @fd (kept) from now on. */
 void log_set_descriptor(int fd);
 

@@ -22,7 +22,8 @@
 /* What the items find out on the way. */
 struct findings {
 	const struct global_options *globals;
-	int kvm_fd; /* -1 as long as it could not be opened */
+	int kvm_fd;		  /* -1 as long as it could not be opened */
+	char *kernel, *initramfs; /* heap: their paths, NULL as long as none was found */
 };
 
 /* One item. Each returns 0, or a negative errno value with an error and a remedy. */
@@ -30,6 +31,12 @@ struct item {
 	const char *name;
 	int (*check)(struct findings *findings, const char **remedy, struct error *err);
 };
+
+static int check_configuration(struct findings *findings, const char **remedy, struct error *err)
+{
+	*remedy = "correct the file; until then no container can be created";
+	return administrator_of(findings->globals, err) ? 0 : -err->code;
+}
 
 static int check_device(struct findings *findings, const char **remedy, struct error *err)
 {
@@ -78,9 +85,9 @@ static int check_kernel(struct findings *findings, const char **remedy, struct e
 	struct image image = { -1, NULL };
 	struct guest_memory memory;
 	gpa_t entry;
-	int r = image_open(IMAGE_KERNEL, findings->globals->kernel, &image, err);
+	int r = image_open(IMAGE_KERNEL, kernel_option(findings->globals), &image, err);
 
-	*remedy = "build it (make kernel), or name one with --kernel";
+	*remedy = "build it (make kernel), or name one with --kernel or in the configuration";
 	if (r < 0)
 		return r;
 	r = guest_memory_init(&memory, PROBE_GUEST_MEMORY, err);
@@ -88,6 +95,7 @@ static int check_kernel(struct findings *findings, const char **remedy, struct e
 		r = kernel_image_map(&memory, image.fd, image.path, &entry, err);
 		guest_memory_fini(&memory);
 	}
+	findings->kernel = pointer_take(image.path);
 	image_close(&image);
 	return r;
 }
@@ -95,18 +103,52 @@ static int check_kernel(struct findings *findings, const char **remedy, struct e
 static int check_initramfs(struct findings *findings, const char **remedy, struct error *err)
 {
 	struct image image = { -1, NULL };
-	int r = image_open(IMAGE_INITRAMFS, findings->globals->initramfs, &image, err);
+	int r = image_open(IMAGE_INITRAMFS, initramfs_option(findings->globals), &image, err);
 
-	*remedy = "build it (make rootfs), or name one with --initramfs";
+	*remedy = "build it (make rootfs), or name one with --initramfs or in the configuration";
+	findings->initramfs = pointer_take(image.path);
 	image_close(&image);
 	return r;
 }
 
 static const struct item items[] = {
-	{ "/dev/kvm", check_device },	    { "KVM capabilities", check_capabilities },
-	{ "KVM runs guests", check_probe }, { "guest kernel", check_kernel },
-	{ "initramfs", check_initramfs },
+	{ "configuration", check_configuration },   { "/dev/kvm", check_device },
+	{ "KVM capabilities", check_capabilities }, { "KVM runs guests", check_probe },
+	{ "guest kernel", check_kernel },	    { "initramfs", check_initramfs },
 };
+
+/*
+ * What is in effect, and the file that says so: the administrator's configuration, with the kernel
+ * and initramfs as they were found. NULL when there is none.
+ */
+static json_t *effective_configuration(const struct findings *findings)
+{
+	const struct administrator_config *administrator = findings->globals->administrator;
+	json_t *effective = administrator ? administrator_config_to_json(administrator) : NULL;
+
+	if (!effective)
+		return NULL;
+	if (findings->kernel)
+		(void)json_object_set_new(effective, "kernel", json_string(findings->kernel));
+	if (findings->initramfs)
+		(void)json_object_set_new(effective, "initramfs", json_string(findings->initramfs));
+	return json_pack("{s:s, s:b, s:o}", "file", administrator->path, "present",
+			 administrator->is_present, "effective", effective);
+}
+
+static void print_configuration(json_t *configuration)
+{
+	const json_t *effective = json_object_get(configuration, "effective");
+	AUTO_FREE char *text = effective ? json_dumps(effective, JSON_INDENT(2)) : NULL;
+
+	if (text)
+		printf("configuration, %s%s:\n%s\n",
+		       json_string_value(json_object_get(configuration, "file")),
+		       json_is_true(json_object_get(configuration, "present"))
+			       ? ""
+			       : " (which does not exist)",
+		       text);
+}
 
 static void print_item(const char *name, int result, const struct error *err, const char *remedy)
 {
@@ -126,9 +168,10 @@ static json_t *item_json(const char *name, int result, const struct error *err, 
 			 "remedy", remedy);
 }
 
-static int print_json(json_t *list, bool is_fit, struct error *err)
+static int print_json(json_t *list, json_t *configuration, bool is_fit, struct error *err)
 {
-	json_t *report = json_pack("{s:b, s:o}", "ok", is_fit, "checks", list);
+	json_t *report = json_pack("{s:b, s:o, s:O*}", "ok", is_fit, "checks", list,
+				   "configuration", configuration);
 	int r = report ? json_dumpf(report, stdout, JSON_INDENT(2)) : -1;
 
 	json_decref(report);
@@ -141,9 +184,9 @@ int verb_check(const struct global_options *globals, int argc, char **argv, stru
 {
 	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
 	struct findings findings = { .globals = globals, .kvm_fd = -1 };
-	json_t *list = NULL;
+	json_t *list = NULL, *configuration;
 	bool is_json = false, is_fit = true;
-	int option;
+	int option, r = 0;
 
 	while ((option = next_option(argc, argv, options, err)) != OPTION_END) {
 		if (option == OPTION_INVALID)
@@ -156,16 +199,25 @@ int verb_check(const struct global_options *globals, int argc, char **argv, stru
 		list = json_array();
 	for (size_t i = 0; i < ARRAY_SIZE(items); i++) {
 		const char *remedy = "";
-		int r = items[i].check(&findings, &remedy, err);
+		int result = items[i].check(&findings, &remedy, err);
 
 		if (list)
-			(void)json_array_append_new(list, item_json(items[i].name, r, err, remedy));
+			(void)json_array_append_new(list,
+						    item_json(items[i].name, result, err, remedy));
 		else
-			print_item(items[i].name, r, err, remedy);
-		is_fit = is_fit && !r;
+			print_item(items[i].name, result, err, remedy);
+		is_fit = is_fit && !result;
 	}
 	fd_close(&findings.kvm_fd);
-	if (list && print_json(list, is_fit, err) < 0)
-		return -EIO;
+	configuration = effective_configuration(&findings);
+	if (list)
+		r = print_json(list, configuration, is_fit, err);
+	else
+		print_configuration(configuration);
+	json_decref(configuration);
+	free(findings.kernel);
+	free(findings.initramfs);
+	if (r < 0)
+		return r;
 	return is_fit ? EXIT_SUCCESS : EXIT_STATUS_FAILED;
 }

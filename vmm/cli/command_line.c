@@ -199,3 +199,11 @@ int check_words(int argc, char **argv, int min, int max, struct error *err)
 				     min);
 	return error_invalid(err, "\"%s\" requires a maximum of %d argument(s)", argv[0], max);
 }
+
+const struct administrator_config *administrator_of(const struct global_options *globals,
+						    struct error *err)
+{
+	if (!globals->administrator)
+		*err = *globals->administrator_error;
+	return globals->administrator;
+}

@@ -19,6 +19,7 @@
 
 #include "vmm/base/error.h"
 #include "vmm/host_cgroup/host_cgroup.h"
+#include "vmm/oci/administrator_config.h"
 
 #define EXIT_STATUS_FAILED 1
 #define EXIT_STATUS_UNKNOWN_VERB 3
@@ -30,10 +31,17 @@ struct global_options {
 	const char *log_path;  /* NULL: standard error */
 	const char *kernel;    /* NULL: the installed one */
 	const char *initramfs; /* likewise */
+	/* NULL: there is an error in its file, the one in administrator_error. */
+	const struct administrator_config *administrator;
+	const struct error *administrator_error;
 	enum cgroup_manager cgroup_manager;
 	bool is_json_log;
 	bool is_debug;
 };
+
+/* The administrator's configuration, or NULL with the error that kept it from being loaded. */
+const struct administrator_config *administrator_of(const struct global_options *globals,
+						    struct error *err);
 
 /* A verb. Returns the exit status, or a negative errno value with the error to print. */
 typedef int (*verb_fn)(const struct global_options *globals, int argc, char **argv,

@@ -18,6 +18,7 @@
 #include "vmm/cli/lifecycle.h"
 #include "vmm/cli/pid_file.h"
 #include "vmm/kvm/kvm_host.h"
+#include "vmm/oci/administrator_policy.h"
 #include "vmm/oci/container_config.h"
 #include "vmm/oci/guest_plan.h"
 #include "vmm/oci/state_root.h"
@@ -56,8 +57,9 @@ static void preparation_end(struct preparation *preparation)
 	fd_close(&preparation->pidfd_socket);
 }
 
-static int load_config(struct preparation *preparation, const struct creation_options *options,
-		       struct error *err)
+static int load_config(struct preparation *preparation,
+		       const struct administrator_config *administrator,
+		       const struct creation_options *options, struct error *err)
 {
 	const char *bundle = options->bundle;
 	int r;
@@ -70,9 +72,13 @@ static int load_config(struct preparation *preparation, const struct creation_op
 		return error_set(err, errno, "bundle '%s'", preparation->bundle);
 	r = container_config_load(options->config ? AT_FDCWD : preparation->bundle_fd,
 				  options->config ? options->config : CONTAINER_CONFIG_NAME,
-				  preparation->bundle, &preparation->config, err);
+				  preparation->bundle, &administrator->defaults,
+				  &preparation->config, err);
+	if (!r)
+		r = administrator_check_container(administrator, preparation->config, err);
 	if (r < 0)
 		return r;
+	preparation->config->administrator = administrator;
 	for (size_t i = 0; i < preparation->config->warnings.count; i++)
 		log_debug("%s", preparation->config->warnings.items[i]);
 	return 0;
@@ -141,11 +147,14 @@ static int connect_pidfd_socket(struct preparation *preparation,
 static int prepare(struct preparation *preparation, const struct global_options *globals,
 		   const struct creation_options *options, struct error *err)
 {
-	/* First, since more than the state directory is named after it. */
-	int r = container_id_check(options->id, err);
+	const struct administrator_config *administrator = administrator_of(globals, err);
+	int r = administrator ? 0 : -err->code;
 
+	/* First, since more than the state directory is named after it. */
 	if (!r)
-		r = load_config(preparation, options, err);
+		r = container_id_check(options->id, err);
+	if (!r)
+		r = load_config(preparation, administrator, options, err);
 	if (!r)
 		r = prepare_terminal(preparation->config, options, err);
 	if (!r)
@@ -161,9 +170,10 @@ static int prepare(struct preparation *preparation, const struct global_options 
 		r = make_hook_state(preparation, options->id, PID_IN_CONTAINER,
 				    &preparation->hook_state, err);
 	if (!r)
-		r = image_open(IMAGE_KERNEL, globals->kernel, &preparation->kernel, err);
+		r = image_open(IMAGE_KERNEL, kernel_option(globals), &preparation->kernel, err);
 	if (!r)
-		r = image_open(IMAGE_INITRAMFS, globals->initramfs, &preparation->initramfs, err);
+		r = image_open(IMAGE_INITRAMFS, initramfs_option(globals), &preparation->initramfs,
+			       err);
 	if (r < 0)
 		return r;
 	preparation->kvm_fd = kvm_host_open(err);
@@ -185,6 +195,7 @@ static int record(struct container_state *state, const struct preparation *prepa
 		.rootfs = preparation->config->rootfs,
 		.annotations = preparation->config->annotations,
 		.host_cgroup = cgroup,
+		.defaults = preparation->config->defaults,
 	};
 	int r = cgroup ? container_state_init(state, &fields, 0, err)
 		       : error_set(err, ENOMEM, "record container %s", state->id);

@@ -8,6 +8,7 @@
 #include "vmm/base/file_io.h"
 #include "vmm/base/log.h"
 #include "vmm/cli/container_cgroup.h"
+#include "vmm/oci/administrator_policy.h"
 #include "vmm/oci/config_sections.h"
 #include "vmm/oci/resources_update.h"
 #include "vmm/session/control_socket.h"
@@ -19,6 +20,7 @@
 struct target {
 	struct container_state *state;
 	struct container_config *config;
+	const struct administrator_config *administrator;
 	json_t *current; /* "resources" as they are: config.json's or those of the last update */
 };
 
@@ -31,7 +33,8 @@ static int load(struct container_state *state, struct target *ret, struct error 
 			  &size, err);
 
 	if (!r)
-		r = container_config_parse(text, size, state->bundle, &ret->config, err);
+		r = container_config_parse_sized(text, size, state->bundle, &state->defaults,
+						 &ret->config, err);
 	if (r < 0)
 		return r;
 	ret->state = state;
@@ -59,6 +62,25 @@ static int check_memory(const struct target *target, const char *file,
 			     "%s: memory.limit: %" PRId64 " bytes are more than the %" PRIu64
 			     " that the container's virtual machine can give",
 			     file, resources->memory_limit, capacity);
+}
+
+/* The administrator's limits, for what is asked for beyond what there is. */
+static int check_limits(const struct target *target, const char *file,
+			const struct container_resources *resources, struct error *err)
+{
+	struct container_resources current = { 0 };
+	struct text_list warnings = { 0 };
+	int r = 0;
+
+	if (target->current)
+		r = resources_update_parse(CONTAINER_CONFIG_NAME, target->current, &current,
+					   &warnings, err);
+	if (!r)
+		r = administrator_check_update(target->administrator, file, &current, resources,
+					       target->config->nr_vcpus, err);
+	container_resources_clear(&current);
+	text_list_clear(&warnings);
+	return r;
 }
 
 static int ask_guest(const struct target *target, struct error *err)
@@ -138,6 +160,8 @@ static int change(const struct target *target, const char *file, json_t *merged,
 	text_list_clear(&warnings);
 	if (!r)
 		r = check_memory(target, file, &resources, err);
+	if (!r)
+		r = check_limits(target, file, &resources, err);
 	if (!r) {
 		aim(target, &resources);
 		r = ask_guest(target, err);
@@ -150,13 +174,15 @@ static int change(const struct target *target, const char *file, json_t *merged,
 	return r < 0 ? r : container_state_set_resources(target->state, merged, err);
 }
 
-int container_update(struct container_state *state, const char *file, const json_t *changes,
-		     struct error *err)
+int container_update(struct container_state *state,
+		     const struct administrator_config *administrator, const char *file,
+		     const json_t *changes, struct error *err)
 {
 	struct target target = { 0 };
 	json_t *merged = NULL;
 	int r = load(state, &target, err);
 
+	target.administrator = administrator;
 	if (!r) {
 		merged = resources_update_merge(target.current, changes);
 		r = merged ? change(&target, file, merged, err) : error_set(err, ENOMEM, "update");

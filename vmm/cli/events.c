@@ -185,7 +185,8 @@ static int begin(struct watch *watch, struct error *err)
 	r = file_load(state->dir_fd, CONTAINER_CONFIG_NAME, CONTAINER_CONFIG_SIZE_MAX, &text, &size,
 		      err);
 	if (!r)
-		r = container_config_parse(text, size, state->bundle, &config, err);
+		r = container_config_parse_sized(text, size, state->bundle, &state->defaults,
+						 &config, err);
 	if (r < 0)
 		return r;
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): error_set() never returns 0 */

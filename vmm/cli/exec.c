@@ -181,7 +181,7 @@ static int make_process(const struct container_state *state, const struct argume
 	if (!arguments->process_file && arguments->process.nr_args == 0)
 		return error_invalid(err, "process args cannot be empty");
 	if (!arguments->process_file)
-		return exec_process_make(state->dir_fd, &arguments->process, ret, err);
+		return exec_process_make(state, &arguments->process, ret, err);
 	r = container_process_load(arguments->process_file, ret, &warnings, err);
 	for (size_t i = 0; i < warnings.count; i++)
 		log_debug("%s", warnings.items[i]);

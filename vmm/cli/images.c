@@ -57,6 +57,20 @@ int image_open(const char *name, const char *option, struct image *ret, struct e
 	return error_set(err, ENOENT, "find %s in %s or in %s../lib/bulkhead", name, self, self);
 }
 
+const char *kernel_option(const struct global_options *globals)
+{
+	if (globals->kernel || !globals->administrator)
+		return globals->kernel;
+	return globals->administrator->kernel;
+}
+
+const char *initramfs_option(const struct global_options *globals)
+{
+	if (globals->initramfs || !globals->administrator)
+		return globals->initramfs;
+	return globals->administrator->initramfs;
+}
+
 void image_close(struct image *image)
 {
 	fd_close(&image->fd);

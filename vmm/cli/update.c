@@ -193,9 +193,13 @@ static int load_changes(const char **name, json_t **ret, struct error *err)
 static int update(const struct global_options *globals, const char *id, const char *file,
 		  const json_t *changes, struct error *err)
 {
+	const struct administrator_config *administrator = administrator_of(globals, err);
 	struct container_state *state;
-	int r = container_state_load(globals->root, id, &state, err);
+	int r;
 
+	if (!administrator)
+		return -err->code;
+	r = container_state_load(globals->root, id, &state, err);
 	if (r < 0)
 		return r;
 	r = container_state_lock(state, LOCK_TIMEOUT_MS, err);
@@ -204,7 +208,7 @@ static int update(const struct global_options *globals, const char *id, const ch
 
 		r = status == CONTAINER_STOPPED || status == CONTAINER_CREATING
 			    ? error_invalid(err, "container not running")
-			    : container_update(state, file, changes, err);
+			    : container_update(state, administrator, file, changes, err);
 	}
 	container_state_free(state);
 	return r;

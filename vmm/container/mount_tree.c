@@ -14,6 +14,7 @@
 
 #include "vmm/base/fd.h"
 #include "vmm/container/mount_point.h"
+#include "vmm/container/mount_source.h"
 #include "vmm/sandbox/namespaces.h"
 
 /* No device is ever opened and nothing is ever executed through the exported tree. */
@@ -26,13 +27,13 @@ static int set_attributes(int tree_fd, uint64_t attributes, unsigned int flags)
 	return mount_setattr(tree_fd, "", AT_EMPTY_PATH | flags, &attr, sizeof(attr));
 }
 
-/* A detached copy of what is mounted at @path of the host. */
-static int clone_tree(const char *path, bool is_recursive, bool is_readonly,
+/* A detached copy of what is mounted at @source_fd of the host, which errors call @path. */
+static int clone_tree(int source_fd, const char *path, bool is_recursive, bool is_readonly,
 		      bool is_recursive_readonly, struct error *err)
 {
 	unsigned int recursive = is_recursive ? AT_RECURSIVE : 0;
-	AUTO_CLOSE int fd =
-		open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
+	AUTO_CLOSE int fd = open_tree(
+		source_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | recursive);
 
 	if (fd < 0)
 		return error_set(err, errno, "open '%s'", path);
@@ -75,14 +76,29 @@ static int make_mount_point(int root_fd, const struct container_config *config,
 	return mount_point_make(root_fd, mount->destination, &point, err);
 }
 
+static int open_source(const struct container_config *config, const struct container_mount *mount,
+		       struct error *err)
+{
+	char field[64];
+
+	(void)snprintf(field, sizeof(field), "mounts[%zu].source",
+		       (size_t)(mount - config->mounts));
+	return mount_source_open(mount->source, config->administrator, MOUNT_SOURCE_BIND, field,
+				 err);
+}
+
 static int bind_mount(int root_fd, const struct container_config *config,
 		      const struct container_mount *mount, uint64_t *ret_id, struct error *err)
 {
-	AUTO_CLOSE int tree = clone_tree(mount->source, mount->is_recursive, mount->is_readonly,
-					 mount->is_recursive_readonly, err);
+	AUTO_CLOSE int source = open_source(config, mount, err);
+	AUTO_CLOSE int tree = -1;
 	AUTO_CLOSE int target = -1;
 	int r;
 
+	if (source < 0)
+		return source;
+	tree = clone_tree(source, mount->source, mount->is_recursive, mount->is_readonly,
+			  mount->is_recursive_readonly, err);
 	if (tree < 0)
 		return tree;
 	r = mount_id(tree, ret_id, err);
@@ -199,13 +215,14 @@ int mount_tree_build(const struct container_config *config, uint64_t *ret_binds,
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return error_set(err, errno, "make all mounts private");
-	root = clone_tree(config->rootfs, true, false, false, err);
+	place = mount_source_open(config->rootfs, config->administrator, MOUNT_SOURCE_ROOT,
+				  "root.path", err);
+	if (place < 0)
+		return place;
+	root = clone_tree(place, config->rootfs, true, false, false, err);
 	if (root < 0)
 		return error_prefix(err, "root.path");
 	/* pivot_root wants a mount point: the tree goes on top of the directory it came from. */
-	place = open(config->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (place < 0)
-		return error_set(err, errno, "root.path: open '%s'", config->rootfs);
 	r = attach(root, place);
 	if (r < 0)
 		return error_set(err, -r, "root.path: mount '%s'", config->rootfs);

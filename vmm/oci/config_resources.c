@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "vmm/base/checked_math.h"
+#include "vmm/oci/config_annotations.h"
 #include "vmm/oci/config_sections.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -17,7 +18,6 @@
 #define QUOTA_MIN 1000 /* microseconds, as the kernel's CPU controller has it */
 #define PERIOD_MIN 1000
 #define PERIOD_MAX 1000000
-#define PERIOD_DEFAULT 100000
 #define SWAPPINESS_MAX 100
 
 /* Refuse the number member @name of @object when it is above zero. */
@@ -239,22 +239,32 @@ static int check_network(const struct json_field *network, struct config_notes *
 }
 
 /* The shape of the virtual machine. */
-static void size_machine(struct container_config *config)
+static int size_machine(const struct json_field *resources, struct container_config *config,
+			struct error *err)
 {
-	const struct container_resources *resources = &config->resources;
-	int64_t period = resources->cpu_period ? resources->cpu_period : PERIOD_DEFAULT;
-	uint64_t limit = (uint64_t)resources->memory_limit;
+	struct json_field memory = json_field_member(resources, "memory");
+	struct json_field field = json_field_member(&memory, "limit");
+	uint64_t limit = (uint64_t)config->resources.memory_limit;
+	uint64_t vcpus = container_resources_vcpus(&config->resources);
 
-	config->memory_bytes = CONTAINER_MEMORY_DEFAULT;
-	if (resources->memory_limit > 0)
-		config->memory_bytes = align_up(limit + container_memory_overhead(limit), MIB);
-	if (config->memory_bytes < CONTAINER_MEMORY_MIN)
-		config->memory_bytes = CONTAINER_MEMORY_MIN;
-	config->nr_vcpus = 1;
-	if (resources->cpu_quota > CONTAINER_VCPUS_MAX * period)
-		config->nr_vcpus = CONTAINER_VCPUS_MAX;
-	else if (resources->cpu_quota > 0)
-		config->nr_vcpus = (unsigned int)((resources->cpu_quota + period - 1) / period);
+	config->memory_bytes = align_up(config->defaults.memory_bytes, MIB);
+	if (config->resources.memory_limit > 0)
+		config->memory_bytes = container_memory_size(limit);
+	if (config->annotated_memory && config->resources.memory_limit > 0 &&
+	    config->annotated_memory < config->memory_bytes)
+		return json_field_error(&field, err,
+					"needs a virtual machine of %" PRIu64
+					" bytes, more than the %" PRIu64
+					" of annotation " ANNOTATION_MEMORY,
+					config->memory_bytes, config->annotated_memory);
+	if (config->annotated_memory)
+		config->memory_bytes = align_up(config->annotated_memory, MIB);
+	config->nr_vcpus = config->defaults.nr_vcpus;
+	if (config->annotated_vcpus)
+		config->nr_vcpus = config->annotated_vcpus;
+	else if (vcpus)
+		config->nr_vcpus = (unsigned int)min_u64(vcpus, CONTAINER_VCPUS_MAX);
+	return 0;
 }
 
 int config_parse_limits(const struct json_field *field, struct container_resources *resources,
@@ -300,7 +310,5 @@ int config_parse_resources(const struct json_field *field, struct container_conf
 
 	if (!r)
 		r = config_parse_device_rules(&devices, &config->resources, err);
-	if (!r)
-		size_machine(config);
-	return r;
+	return r < 0 ? r : size_machine(field, config, err);
 }

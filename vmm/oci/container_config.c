@@ -13,9 +13,12 @@
 #include "vmm/base/fd.h"
 #include "vmm/base/file_io.h"
 #include "vmm/oci/clean_path.h"
+#include "vmm/oci/config_annotations.h"
 #include "vmm/oci/config_sections.h"
 
 #define HOST_NAME_SIZE_MAX 64 /* what sethostname(2) takes */
+
+const struct container_defaults container_defaults = { CONTAINER_MEMORY_DEFAULT, 1 };
 
 static void config_cleanup(struct container_config **config)
 {
@@ -93,32 +96,6 @@ static int parse_host_name(const struct json_field *top, const char *name, char 
 	return r;
 }
 
-static int parse_annotations(const struct json_field *top, struct container_config *config,
-			     struct error *err)
-{
-	struct json_field field = json_field_member(top, "annotations");
-	int r = json_field_check_object(&field, err);
-	const char *name;
-	json_t *value;
-
-	if (r < 0)
-		return r;
-	config->annotations = json_object();
-	if (!config->annotations)
-		return error_set(err, ENOMEM, "annotations");
-	json_object_foreach (field.value, name, value) {
-		struct json_field member = json_field_member(&field, name);
-		const char *text = "";
-
-		r = json_field_require_string(&member, &text, err);
-		if (!r && json_object_set(config->annotations, name, value) < 0)
-			r = error_set(err, ENOMEM, "annotations");
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
 static int parse_top(const struct json_field *top, const char *bundle_path,
 		     struct container_config *config, struct config_notes *notes, struct error *err)
 {
@@ -136,7 +113,7 @@ static int parse_top(const struct json_field *top, const char *bundle_path,
 	if (!r)
 		r = parse_host_name(top, "domainname", &config->domainname, err);
 	if (!r)
-		r = parse_annotations(top, config, err);
+		r = config_parse_annotations(top, config, err);
 	if (!r)
 		r = config_parse_process(&process, &config->process, notes, err);
 	if (!r)
@@ -155,7 +132,8 @@ static int parse_top(const struct json_field *top, const char *bundle_path,
 }
 
 static int parse(const char *name, const char *text, size_t size, const char *bundle_path,
-		 struct container_config **ret, struct error *err)
+		 const struct container_defaults *defaults, struct container_config **ret,
+		 struct error *err)
 {
 	__attribute__((cleanup(config_cleanup))) struct container_config *config =
 		calloc(1, sizeof(*config));
@@ -169,6 +147,7 @@ static int parse(const char *name, const char *text, size_t size, const char *bu
 	document = json_text_parse(name, text, size, err);
 	if (!document)
 		return -EINVAL;
+	config->defaults = *defaults;
 	notes.warnings = &config->warnings;
 	r = json_field_top(&top, name, document, err);
 	if (!r)
@@ -185,7 +164,14 @@ static int parse(const char *name, const char *text, size_t size, const char *bu
 int container_config_parse(const char *text, size_t size, const char *bundle_path,
 			   struct container_config **ret, struct error *err)
 {
-	return parse(CONTAINER_CONFIG_NAME, text, size, bundle_path, ret, err);
+	return container_config_parse_sized(text, size, bundle_path, &container_defaults, ret, err);
+}
+
+int container_config_parse_sized(const char *text, size_t size, const char *bundle_path,
+				 const struct container_defaults *defaults,
+				 struct container_config **ret, struct error *err)
+{
+	return parse(CONTAINER_CONFIG_NAME, text, size, bundle_path, defaults, ret, err);
 }
 
 /*
@@ -255,7 +241,8 @@ static int take_host_name(const char *file, struct container_config *config, str
 }
 
 int container_config_load(int dir_fd, const char *name, const char *bundle_path,
-			  struct container_config **ret, struct error *err)
+			  const struct container_defaults *defaults, struct container_config **ret,
+			  struct error *err)
 {
 	__attribute__((cleanup(config_cleanup))) struct container_config *config = NULL;
 	AUTO_FREE char *text = NULL;
@@ -264,7 +251,7 @@ int container_config_load(int dir_fd, const char *name, const char *bundle_path,
 
 	r = file_load(dir_fd, name, CONTAINER_CONFIG_SIZE_MAX, &text, &size, err);
 	if (!r)
-		r = parse(name, text, size, bundle_path, &config, err);
+		r = parse(name, text, size, bundle_path, defaults, &config, err);
 	if (!r)
 		r = check_host_files(name, config, err);
 	if (!r)

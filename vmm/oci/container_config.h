@@ -21,6 +21,7 @@
 #include <sys/types.h>
 
 #include "vmm/base/error.h"
+#include "vmm/oci/container_defaults.h"
 #include "vmm/oci/container_hooks.h"
 #include "vmm/oci/container_resources.h"
 #include "vmm/oci/text_list.h"
@@ -28,10 +29,7 @@
 #define CONTAINER_CONFIG_NAME "config.json"
 #define CONTAINER_CONFIG_SIZE_MAX ((size_t)16 * 1024 * 1024)
 
-#define CONTAINER_MEMORY_DEFAULT ((uint64_t)256 << 20) /* bytes of a VM without a limit */
-#define CONTAINER_MEMORY_MIN ((uint64_t)64 << 20)      /* bytes of the smallest VM */
-#define CONTAINER_VCPUS_MAX 32u			       /* a quota for more gets this many */
-#define CONTAINER_ENTROPY_SIZE 64u		       /* bytes for the guest's random pool */
+#define CONTAINER_ENTROPY_SIZE 64u /* bytes for the guest's random pool */
 
 enum container_capability_set {
 	CAPABILITY_BOUNDING,
@@ -152,7 +150,12 @@ enum container_namespace {
 /* "pid", "mount", …: static text. */
 const char *container_namespace_name(enum container_namespace type);
 
+struct administrator_config;
+
 struct container_config {
+	/* What holds for all containers; borrowed, and set by who creates this one; else NULL. */
+	const struct administrator_config *administrator;
+
 	char *text;	   /* config.json as container_config_load() read it; else NULL */
 	char *oci_version; /* as config.json says it */
 
@@ -166,6 +169,10 @@ struct container_config {
 	uint64_t memory_bytes; /* the VM's memory: whole MiB, the limit and an overhead */
 	unsigned int nr_vcpus; /* 1 to CONTAINER_VCPUS_MAX */
 	json_t *annotations;   /* an object of strings, perhaps empty */
+	struct container_defaults defaults;
+	/* As annotations give them; 0: not given. */
+	uint64_t annotated_memory;
+	unsigned int annotated_vcpus;
 
 	/* For host and guest. */
 	struct container_resources resources;
@@ -195,21 +202,28 @@ struct container_config {
 
 /*
  * Load and check the file @name below @dir_fd, config.json as a rule, of the bundle whose absolute
- * path is @bundle_path. The root directory and the sources of binds must exist.
+ * path is @bundle_path. The root directory and the sources of binds must exist. @defaults size a
+ * virtual machine of which the file does not say anything.
  *
  * Returns 0 and stores in *@ret what container_config_free() releases, or a negative errno value
  * with an error that names the file and the field. A single error names every field that is
  * refused because this version does not support it.
  */
 int container_config_load(int dir_fd, const char *name, const char *bundle_path,
-			  struct container_config **ret, struct error *err);
+			  const struct container_defaults *defaults, struct container_config **ret,
+			  struct error *err);
 
 /*
  * The same for the @size bytes at @text, without looking at any file: is_file stays false in every
- * mount. @text need not be terminated.
+ * mount, and the defaults are container_defaults. @text need not be terminated.
  */
 int container_config_parse(const char *text, size_t size, const char *bundle_path,
 			   struct container_config **ret, struct error *err);
+
+/* container_config_parse() of a container that was made with @defaults. */
+int container_config_parse_sized(const char *text, size_t size, const char *bundle_path,
+				 const struct container_defaults *defaults,
+				 struct container_config **ret, struct error *err);
 
 void container_config_free(struct container_config *config);
 

@@ -8,6 +8,7 @@
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
 #include "vmm/base/file_io.h"
+#include "vmm/oci/container_resources.h"
 #include "vmm/oci/json_fields.h"
 #include "vmm/oci/spec_version.h"
 
@@ -110,6 +111,25 @@ static int get_object(const struct json_field *top, const char *name, json_t **r
 	return r;
 }
 
+static int get_defaults(const struct json_field *top, struct container_state *state,
+			struct error *err)
+{
+	struct json_field field = json_field_member(top, "defaults");
+	struct json_field memory = json_field_member(&field, "memory");
+	struct json_field vcpus = json_field_member(&field, "vcpus");
+	int64_t bytes = (int64_t)container_defaults.memory_bytes;
+	int64_t count = container_defaults.nr_vcpus;
+	int r = json_field_check_object(&field, err);
+
+	if (!r)
+		r = json_field_get_int(&memory, (int64_t)CONTAINER_MEMORY_MIN,
+				       (int64_t)CONTAINER_MEMORY_MAX, &bytes, err);
+	if (!r)
+		r = json_field_get_int(&vcpus, 1, CONTAINER_VCPUS_MAX, &count, err);
+	state->defaults = (struct container_defaults){ (uint64_t)bytes, (unsigned int)count };
+	return r;
+}
+
 static int parse_record(const char *text, size_t size, struct container_state *state,
 			struct error *err)
 {
@@ -138,6 +158,8 @@ static int parse_record(const char *text, size_t size, struct container_state *s
 		r = get_object(&top, "hostCgroup", &state->host_cgroup, err);
 	if (!r)
 		r = get_object(&top, "resources", &state->resources, err);
+	if (!r)
+		r = get_defaults(&top, state, err);
 	json_decref(document);
 	return r;
 }
@@ -165,12 +187,14 @@ int container_record_read(struct container_state *state, struct error *err)
 int container_record_write(const struct container_state *state, struct error *err)
 {
 	json_t *record = json_pack(
-		"{s:s, s:s, s:i, s:I, s:s, s:b, s:s, s:s, s:s, s:O*, s:O*, s:O*}", "ociVersion",
-		OCI_SPEC_VERSION, "id", state->id, "pid", state->pid, "pidStartTime",
+		"{s:s, s:s, s:i, s:I, s:s, s:b, s:s, s:s, s:s, s:O*, s:O*, s:O*, s:{s:I, s:I}}",
+		"ociVersion", OCI_SPEC_VERSION, "id", state->id, "pid", state->pid, "pidStartTime",
 		(json_int_t)state->pid_start_time, "status", container_status_name(state->status),
 		"paused", state->is_paused, "bundle", state->bundle, "rootfs", state->rootfs,
 		"created", state->created, "annotations", state->annotations, "hostCgroup",
-		state->host_cgroup, "resources", state->resources);
+		state->host_cgroup, "resources", state->resources, "defaults", "memory",
+		(json_int_t)state->defaults.memory_bytes, "vcpus",
+		(json_int_t)state->defaults.nr_vcpus);
 	AUTO_FREE char *text = record ? json_dumps(record, JSON_COMPACT) : NULL;
 	int r;
 
@@ -196,6 +220,7 @@ void container_record_clear(struct container_state *state)
 	state->annotations = NULL;
 	state->host_cgroup = NULL;
 	state->resources = NULL;
+	state->defaults = container_defaults;
 	state->status = CONTAINER_CREATING;
 	state->is_paused = false;
 	state->pid = 0;

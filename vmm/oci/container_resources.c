@@ -5,11 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "vmm/base/checked_math.h"
+#include "vmm/oci/container_defaults.h"
+
 #define SHARES_MIN 2u
 #define SHARES_MAX 262144u
 #define WEIGHT_MAX 10000u
 #define PIDS_MAX 4194304 /* PID_MAX_LIMIT of the kernel */
 #define PERIOD_DEFAULT 100000
+#define MIB (UINT64_C(1) << 20)
 
 /*
  * Parts of the guest's memory that a container cannot have. Measured with one processor, in MiB:
@@ -59,6 +63,23 @@ uint64_t container_memory_overhead(uint64_t limit)
 	if (kept_free > KEPT_FREE_MAX)
 		kept_free = KEPT_FREE_MAX;
 	return OVERHEAD_FIXED + (limit >> OVERHEAD_SHIFT) + kept_free;
+}
+
+uint64_t container_memory_size(uint64_t limit)
+{
+	uint64_t size = align_up(limit + container_memory_overhead(limit), MIB);
+
+	return size < CONTAINER_MEMORY_MIN ? CONTAINER_MEMORY_MIN : size;
+}
+
+uint64_t container_resources_vcpus(const struct container_resources *resources)
+{
+	uint64_t quota = (uint64_t)resources->cpu_quota;
+	uint64_t period = resources->cpu_period ? (uint64_t)resources->cpu_period : PERIOD_DEFAULT;
+
+	if (resources->cpu_quota <= 0)
+		return 0;
+	return quota / period + (quota % period != 0);
 }
 
 uint64_t container_memory_capacity(uint64_t memory_bytes)

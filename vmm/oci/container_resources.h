@@ -99,6 +99,12 @@ uint64_t cpu_weight_of_shares(uint64_t shares);
  */
 uint64_t container_memory_overhead(uint64_t limit);
 
+/* Bytes of the virtual machine for a container with that @limit: whole MiB. */
+uint64_t container_memory_size(uint64_t limit);
+
+/* How many processors use up the quota, 1 or more; 0 when there is no quota. */
+uint64_t container_resources_vcpus(const struct container_resources *resources);
+
 /* The largest limit in bytes that a guest of @memory_bytes has room for. */
 uint64_t container_memory_capacity(uint64_t memory_bytes);
 

@@ -233,6 +233,8 @@ int container_state_init(struct container_state *state, const struct container_s
 	state->created = time_text();
 	state->annotations = json_incref(record->annotations);
 	state->host_cgroup = json_incref(record->host_cgroup);
+	if (record->defaults.memory_bytes)
+		state->defaults = record->defaults;
 	if (!state->bundle || !state->rootfs || !state->created)
 		return error_set(err, ENOMEM, "record container %s", state->id);
 	r = assign_process(state, pid, err);

@@ -27,6 +27,7 @@
 #include <sys/types.h>
 
 #include "vmm/base/error.h"
+#include "vmm/oci/container_defaults.h"
 #include "vmm/oci/state_root.h"
 
 enum container_status {
@@ -46,13 +47,14 @@ struct container_state {
 
 	/* The record: all unset (0, NULL, CREATING) until saved or loaded. */
 	bool has_record;
-	enum container_status status; /* as last saved; see container_state_status() */
-	bool is_paused;		      /* created or running, and perhaps standing still */
-	char *bundle;		      /* absolute path */
-	char *rootfs;		      /* absolute path */
-	char *created;		      /* RFC 3339 with nanoseconds, UTC */
-	json_t *annotations;	      /* object of strings; NULL means empty */
-	json_t *host_cgroup;	      /* object, see host_cgroup.h; NULL: none */
+	enum container_status status;	    /* as last saved; see container_state_status() */
+	bool is_paused;			    /* created or running, and perhaps standing still */
+	char *bundle;			    /* absolute path */
+	char *rootfs;			    /* absolute path */
+	char *created;			    /* RFC 3339 with nanoseconds, UTC */
+	json_t *annotations;		    /* object of strings; NULL means empty */
+	json_t *host_cgroup;		    /* object, see host_cgroup.h; NULL: none */
+	struct container_defaults defaults; /* by which its virtual machine was made */
 	json_t *resources; /* linux.resources as `update` left them; NULL: as config.json has it */
 	pid_t pid;	   /* the process that engines watch; 0: none yet */
 	uint64_t pid_start_time; /* clock ticks after boot, proc(5) stat field 22 */
@@ -63,7 +65,8 @@ struct container_state_record {
 	const char *config_text; /* config.json, kept as a copy */
 	const char *bundle, *rootfs;
 	json_t *annotations;
-	json_t *host_cgroup; /* NULL: none */
+	json_t *host_cgroup;		    /* NULL: none */
+	struct container_defaults defaults; /* all zeros: container_defaults */
 };
 
 /*

@@ -133,17 +133,17 @@ static int apply(const struct exec_options *options, struct container_process *p
 	return r;
 }
 
-int exec_process_make(int state_fd, const struct exec_options *options,
+int exec_process_make(const struct container_state *state, const struct exec_options *options,
 		      struct container_process *ret, struct error *err)
 {
 	struct container_config *config = NULL;
 	AUTO_FREE char *text = NULL;
 	size_t size;
-	int r = file_load(state_fd, CONTAINER_CONFIG_NAME, CONTAINER_CONFIG_SIZE_MAX, &text, &size,
-			  err);
+	int r = file_load(state->dir_fd, CONTAINER_CONFIG_NAME, CONTAINER_CONFIG_SIZE_MAX, &text,
+			  &size, err);
 
 	if (!r)
-		r = container_config_parse(text, size, "/", &config, err);
+		r = container_config_parse_sized(text, size, "/", &state->defaults, &config, err);
 	if (r < 0)
 		return r;
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): error_set() never returns 0 */

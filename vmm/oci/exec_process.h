@@ -9,6 +9,7 @@
 
 #include "vmm/base/error.h"
 #include "vmm/oci/container_config.h"
+#include "vmm/oci/container_state.h"
 
 /* What differs from the container's process; all borrowed. */
 struct exec_options {
@@ -25,8 +26,8 @@ struct exec_options {
 };
 
 /*
- * Fill @ret, which container_process_clear() releases, from the config.json in the state directory
- * @state_fd and the options.
+ * Fill @ret, which container_process_clear() releases, from the saved config.json of @state
+ * and the options.
  */
-int exec_process_make(int state_fd, const struct exec_options *options,
+int exec_process_make(const struct container_state *state, const struct exec_options *options,
 		      struct container_process *ret, struct error *err);

@@ -120,11 +120,11 @@ static json_t *build_linux(void)
 
 char *features_text(void)
 {
-	json_t *features = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:[]}", "ociVersionMin",
+	json_t *features = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:[s]}", "ociVersionMin",
 				     OCI_SPEC_VERSION_MIN, "ociVersionMax", OCI_SPEC_VERSION,
 				     "hooks", build_hooks(), "mountOptions", build_mount_options(),
 				     "linux", build_linux(), "annotations", build_annotations(),
-				     "potentiallyUnsafeConfigAnnotations");
+				     "potentiallyUnsafeConfigAnnotations", "bulkhead.");
 	char *text = features ? json_dumps(features, JSON_INDENT(4)) : NULL;
 
 	json_decref(features);

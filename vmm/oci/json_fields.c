@@ -163,6 +163,27 @@ int json_field_require_object(const struct json_field *field, struct error *err)
 	return r < 0 ? r : json_field_check_object(field, err);
 }
 
+int json_field_check_members(const struct json_field *object, const char *const *names,
+			     size_t count, struct error *err)
+{
+	int r = json_field_check_object(object, err);
+	const char *name;
+	json_t *value;
+
+	if (r < 0)
+		return r;
+	json_object_foreach (object->value, name, value) {
+		struct json_field member = json_field_member(object, name);
+		size_t i = 0;
+
+		while (i < count && strcmp(names[i], name) != 0)
+			i++;
+		if (i == count)
+			return json_field_error(&member, err, "is not known here");
+	}
+	return 0;
+}
+
 int json_field_get_string(const struct json_field *field, const char **ret, struct error *err)
 {
 	if (!field->value)

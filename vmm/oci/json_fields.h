@@ -64,6 +64,12 @@ int json_field_check_object(const struct json_field *field, struct error *err);
 int json_field_check_array(const struct json_field *field, size_t *ret_len, struct error *err);
 int json_field_require_object(const struct json_field *field, struct error *err);
 
+/*
+ * For files of our own format: an object, if present, that has no members but the @count in @names.
+ */
+int json_field_check_members(const struct json_field *object, const char *const *names,
+			     size_t count, struct error *err);
+
 /* Values. The text of json_field_get_string() is borrowed, json_field_copy_string() replaces
  * *@ret, which is freed, by a copy. */
 int json_field_get_string(const struct json_field *field, const char **ret, struct error *err);
