@@ -238,7 +238,6 @@ static int launch(struct creation *creation, const struct preparation *preparati
 			       has_terminal ? -1 : STDERR_FILENO },
 		.terminal_fd = creation->pty.slave_fd,
 		.control_fd = preparation->control_fd,
-		.monitor_id = geteuid(),
 		.is_debug = globals->is_debug,
 		.is_foreground = is_foreground,
 	};

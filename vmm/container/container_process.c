@@ -25,6 +25,7 @@
 #include "vmm/base/log.h"
 #include "vmm/base/signals.h"
 #include "vmm/container/hook_runner.h"
+#include "vmm/container/host_ids.h"
 #include "vmm/container/launch_message.h"
 #include "vmm/container/monitor.h"
 #include "vmm/container/mount_tree.h"
@@ -32,6 +33,7 @@
 #include "vmm/file_server/file_server.h"
 #include "vmm/host_cgroup/host_limits.h"
 #include "vmm/host_cgroup/oom_report.h"
+#include "vmm/oci/administrator_config.h"
 #include "vmm/sandbox/call_filter.h"
 #include "vmm/sandbox/namespaces.h"
 #include "vmm/sandbox/sandbox.h"
@@ -61,6 +63,7 @@ struct shim {
 	const struct launch_request *request;
 	int sync_fd; /* -1 once the container stands alone */
 	pid_t monitor;
+	int id_lock_fd;	    /* holds the monitor's user id, or -1 */
 	int oom_event_fd;   /* written by the monitor */
 	int oom_report_fd;  /* -1: there is nothing to report with, or it is done */
 	pid_t oom_reporter; /* our child that does it; 0: none */
@@ -307,7 +310,7 @@ static void close_others(const struct shim *shim)
 	int keep[] = {
 		shim->sync_fd,	    shim->channel.memory_fd, shim->channel.socket_fd,
 		shim->oom_event_fd, shim->oom_report_fd,     shim->sockets.channel_fd,
-		log_descriptor(),
+		shim->id_lock_fd,   log_descriptor(),
 	};
 
 	close_descriptors_except(keep, ARRAY_SIZE(keep));
@@ -408,10 +411,26 @@ static int enter_cgroup(struct shim *shim, struct launch_request *request, struc
 	return 0;
 }
 
+/* While the host's files can be seen. */
+static int take_monitor_id(struct shim *shim, struct launch_request *request, struct error *err)
+{
+	const struct administrator_config *administrator = request->config->administrator;
+
+	request->monitor_id = geteuid();
+	if (!administrator->nr_ids || !host_ids_are_available())
+		return 0;
+	return host_id_take(HOST_IDS_DIRECTORY, administrator->first_id, administrator->nr_ids,
+			    &shim->id_lock_fd, &request->monitor_id, err);
+}
+
 void container_process_run(const struct launch_request *request, int sync_fd)
 {
 	struct shim shim = {
-		.request = request, .sync_fd = sync_fd, .oom_event_fd = -1, .oom_report_fd = -1
+		.request = request,
+		.sync_fd = sync_fd,
+		.id_lock_fd = -1,
+		.oom_event_fd = -1,
+		.oom_report_fd = -1,
 	};
 	static struct error err; /* large, and the callees have some, too */
 	struct launch_request moved;
@@ -422,8 +441,8 @@ void container_process_run(const struct launch_request *request, int sync_fd)
 	(void)setsid();
 	sandbox_use_heap_only();
 	if (signals_block(&err) < 0 || move_streams(request, &moved, &err) < 0 ||
-	    enter_cgroup(&shim, &moved, &err) < 0 || enter_namespaces(request->config, &err) < 0 ||
-	    start_monitor(&shim, &moved, &err) < 0)
+	    enter_cgroup(&shim, &moved, &err) < 0 || take_monitor_id(&shim, &moved, &err) < 0 ||
+	    enter_namespaces(request->config, &err) < 0 || start_monitor(&shim, &moved, &err) < 0)
 		fail(&shim, &err);
 	close_others(&shim);
 	if (start_file_server(&shim, &err) < 0)

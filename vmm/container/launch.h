@@ -31,7 +31,7 @@ struct launch_request {
 	int stdio_fds[3];			  /* the workload's; -1 each with a terminal */
 	int terminal_fd;			  /* slave of a host pty, or -1 */
 	int control_fd;				  /* listening control socket */
-	uid_t monitor_id;			  /* the monitor's user and group */
+	uid_t monitor_id;   /* its user and group; taken by the container process */
 	int oom_event_fd;   /* eventfd: the monitor writes when the guest's OOM killer killed;
 			     made by the container process */
 	bool is_debug;	    /* guest kernel's messages go to standard error */
