@@ -24,9 +24,11 @@ is_like()
 	[[ $2 == $1 ]] || { echo "'$2' is not like '$1'"; return 1; }
 }
 
-process_of_surface()
+# of_surface PROCESS LIST: what `surface` says that a process has
+of_surface()
 {
-	"$BULKHEAD" surface --json | jq --arg name "$1" '.processes[] | select(.name == $name)'
+	"$BULKHEAD" surface --json |
+		jq -r --arg name "$1" ".processes[] | select(.name == \$name) | .$2[]"
 }
 
 # Every namespace that `surface` lists is neither the host's nor another process's.
@@ -34,7 +36,7 @@ namespaces_are_own()
 {
 	local pid=$1 name=$2 kind own
 
-	for kind in $(process_of_surface "$name" | jq -r '.namespaces[]'); do
+	for kind in $(of_surface "$name" namespaces); do
 		own=$(readlink "/proc/$pid/ns/$kind")
 		[ "$own" != "$(readlink "/proc/self/ns/$kind")" ] || { echo "host's: $own"; return 1; }
 		[ "$pid" = "$CONTAINER" ] ||
@@ -53,7 +55,7 @@ is_sealed()
 {
 	local pid=$1 name=$2 task allowed
 
-	allowed=$(process_of_surface "$name" | jq -r '.capabilities[]' | sort)
+	allowed=$(of_surface "$name" capabilities | sort)
 	for field in CapPrm CapEff CapBnd; do
 		[ -z "$(comm -23 <(capabilities "$(field "$pid" $field)") <(echo "$allowed"))" ] ||
 			{ echo "$name: $field $(field "$pid" $field)"; return 1; }
@@ -90,7 +92,7 @@ files_are()
 
 @test "both processes hold what surface says, and no more" {
 	bundle box '.process.capabilities.bounding += ["CAP_MKNOD", "CAP_SYS_ADMIN"]' sleep 1000
-	SECRET=of-the-engine run_bundle box --detach < /dev/null > "$BATS_TEST_TMPDIR/out"
+	SECRET=of-the-engine run_bundle box --detach < /dev/null > "$BATS_TEST_TMPDIR/out" 2>&1
 	find_processes
 	is_sealed "$MONITOR" monitor
 	is_sealed "$CONTAINER" "container process"
@@ -115,8 +117,8 @@ files_are()
 @test "two containers' monitors are two users" {
 	bundle box . sleep 1000
 	bundle other . sleep 1000
-	run_bundle box --detach < /dev/null > "$BATS_TEST_TMPDIR/out"
-	run_bundle other --detach < /dev/null > "$BATS_TEST_TMPDIR/out"
+	run_bundle box --detach < /dev/null > "$BATS_TEST_TMPDIR/out" 2>&1
+	run_bundle other --detach < /dev/null > "$BATS_TEST_TMPDIR/out" 2>&1
 	find_processes
 	first=$(field "$MONITOR" Uid)
 	second=$(field "$(pgrep --parent "$(bulkhead state other | jq .pid)")" Uid)
