@@ -72,9 +72,8 @@ has_links()
 	local up=../../../../../../../../../../.. out=$BATS_TEST_TMPDIR
 
 	ROOTFS=$BATS_FILE_TMPDIR/base/rootfs
-	has_links absolute . "dev>$out/absolute-outside" \
-		"proc>$out/absolute-outside/proc" "sys>$out/absolute-outside/sys"
-	has_links relative . "dev>$up$out/relative-outside" "proc>$up$out/relative-outside"
+	has_links file-systems . "dev>$out/file-systems-outside" \
+		"proc>$up$out/file-systems-outside/proc" "sys>$out/file-systems-outside/sys"
 	# Without a file system on /dev, its nodes are made in what the image has there.
 	has_links nodes '.mounts |= map(select(.destination | startswith("/dev") | not))' \
 		"dev/null>$out/nodes-outside/file" "dev/console>$out/nodes-outside/new" \
@@ -93,7 +92,7 @@ has_links()
 
 	before=$(sha256sum "$BULKHEAD" "$TOP/build/initramfs.cpio")
 	bundle host . sleep 1000
-	create_bundle host < /dev/null > /dev/null 2>&1
+	create_bundle host < /dev/null > "$BATS_TEST_TMPDIR/created" 2>&1 3>&-
 	bulkhead start host
 	for number in 3 4 5 6 7 8 9 10; do
 		run bulkhead exec --cwd "/proc/self/fd/$number" host ls / < /dev/null
