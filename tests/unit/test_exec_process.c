@@ -13,6 +13,8 @@
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
 #include "vmm/base/file_io.h"
+#include "vmm/oci/container_defaults.h"
+#include "vmm/oci/container_state.h"
 #include "vmm/oci/exec_process.h"
 
 #define KILL (UINT64_C(1) << CAP_KILL)
@@ -28,10 +30,12 @@ static int make(const char *change, const struct exec_options *options,
 {
 	AUTO_FREE char *text = changed_config_text(change);
 	AUTO_CLOSE int fd = open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* Of the state only where it is kept and the defaults are looked at. */
+	const struct container_state state = { .dir_fd = fd, .defaults = container_defaults };
 
 	*ret = (struct container_process){ 0 };
 	is_int(file_replace(fd, CONTAINER_CONFIG_NAME, text, strlen(text), &err), 0);
-	return exec_process_make(fd, options, ret, &err);
+	return exec_process_make(&state, options, ret, &err);
 }
 
 static struct exec_options one_argument(void)
