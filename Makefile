@@ -51,7 +51,7 @@ GUEST_PROGRAMS := $(patsubst tests/guest/%.c,%,$(sort $(wildcard tests/guest/*.c
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
 .PHONY: all host guest-init kernel rootfs demo test unit unit-programs guest-programs fuzzers fuzz \
-	clang lint install clean help FORCE
+	check-mutants clang lint install clean help FORCE
 
 all: host guest-init kernel rootfs ## Build everything
 host: $(BUILD)/bulkhead ## Build the host program
@@ -168,6 +168,9 @@ clang: $(call objects,fuzz,$(VMM_SOURCES) $(INIT_SOURCES))
 
 fuzz: fuzzers ## Fuzz every target for FUZZ_SECONDS (default 60)
 	tests/run-fuzz $(FUZZ_SECONDS) $(addprefix $(BUILD)/fuzzers/,$(FUZZERS))
+
+check-mutants: all unit-programs ## Put known bugs back, one at a time: does a test notice?
+	tests/run-mutants
 
 lint: clang ## Formatting, layers, headers, shellcheck, cppcheck, clang-tidy
 	tests/lint/run

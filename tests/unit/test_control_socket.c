@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_control_socket.c - the command line and the session: who asks, who is answered */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -202,6 +204,78 @@ static void test_wrong_sizes(void)
 	}
 }
 
+/* @nr copies of the write end of a pipe, of which the read end is *@ret_read. */
+static void make_copies(int *copies, unsigned int nr, int *ret_read)
+{
+	int fds[2] = { -1, -1 };
+
+	ok(pipe2(fds, O_CLOEXEC | O_NONBLOCK) == 0);
+	*ret_read = fds[0];
+	for (unsigned int i = 0; i < nr; i++)
+		copies[i] = fds[1];
+}
+
+/* Class: descriptors that nobody asked for. Nobody but this process has had one of @copies. */
+static void check_closed(int *copies, int read_fd)
+{
+	char byte;
+
+	(void)close(copies[0]);
+	is_int(read(read_fd, &byte, 1), 0);
+	(void)close(read_fd);
+}
+
+/* Send @len bytes with @nr descriptors. */
+static void send_with(int client, const void *bytes, size_t len, int *fds, unsigned int nr)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(64 * sizeof(int))];
+	} control = { .space = { 0 } };
+	struct iovec payload = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = len };
+	struct msghdr message = { .msg_iov = &payload,
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
+				  .msg_controllen = CMSG_SPACE(nr * sizeof(int)) };
+
+	control.header.cmsg_level = SOL_SOCKET;
+	control.header.cmsg_type = SCM_RIGHTS;
+	control.header.cmsg_len = CMSG_LEN(nr * sizeof(int));
+	memcpy(CMSG_DATA(&control.header), fds, nr * sizeof(int));
+	is_int(sendmsg(client, &message, 0), len);
+}
+
+static void test_stray_descriptors(void)
+{
+	static const uint32_t verbs[] = { CONTROL_START,      CONTROL_SIGNAL, CONTROL_SIGNAL_ALL,
+					  CONTROL_EXEC,	      CONTROL_RESIZE, CONTROL_PROCESSES,
+					  CONTROL_PAUSE,      CONTROL_RESUME, CONTROL_UPDATE,
+					  CONTROL_STATISTICS, CONTROL_WATCH,  99,
+					  UINT32_MAX };
+	static const unsigned int counts[] = { 1, CONTROL_FDS_MAX, CONTROL_FDS_MAX + 1, 64 };
+	static const size_t cuts[] = { 0, 1 };
+	struct control_reply reply;
+	int copies[64], read_fd;
+
+	for (size_t i = 0; i < ARRAY_SIZE(verbs) * ARRAY_SIZE(counts) * ARRAY_SIZE(cuts); i++) {
+		const struct control_request request = { .verb = verbs[i % ARRAY_SIZE(verbs)],
+							 .value = SIGTERM };
+		unsigned int nr = counts[i / ARRAY_SIZE(verbs) % ARRAY_SIZE(counts)];
+		size_t cut = cuts[i / ARRAY_SIZE(verbs) / ARRAY_SIZE(counts)];
+		int client;
+
+		set_up(SESSION_CREATED);
+		make_copies(copies, nr, &read_fd);
+		client = session_guest_client(&box);
+		send_with(client, &request, sizeof(request) - cut, copies, nr);
+		session_guest_run(&box);
+		check_closed(copies, read_fd);
+		is_int(call(CONTROL_SIGNAL, SIGTERM, &reply), 0);
+		(void)close(client);
+		session_guest_fini(&box);
+	}
+}
+
 static void test_too_many_clients(void)
 {
 	struct control_reply reply;
@@ -242,6 +316,7 @@ int main(void)
 	test_signals_in_states();
 	test_deaf_guest();
 	test_wrong_sizes();
+	test_stray_descriptors();
 	test_too_many_clients();
 	return tap_done();
 }

@@ -159,6 +159,30 @@ static void test_numbers_beside_a_large_one(void)
 	field = json_field_member(&top, "m");
 	ok(json_field_get_int(&field, 0, 9007199254740992, &value, &err) == 0 ||
 	   err.code == EINVAL);
+	/* One that may have been rounded is refused rather than taken for another. */
+	is_int(json_field_get_int(&field, 0, INT64_MAX, &value, &err), -EINVAL);
+	is_int(value, 9007199254740991);
+}
+
+/* What a file says may be escape sequences; what is said about it is plain text. */
+static void test_control_characters(void)
+{
+	json_t *value;
+
+	use("{\"a\\u001b[2J\": {\"\\n\": \"x\"}}");
+	{
+		struct json_field outer = json_field_member(&top, "a\x1b[2J");
+		struct json_field inner = json_field_member(&outer, "\n");
+		bool is_set;
+
+		is_int(json_field_get_bool(&inner, &is_set, &err), -EINVAL);
+		is_str(err.text, "f.json: a?[2J.?: must be true or false");
+	}
+	value = json_text_parse("f.json", "{\"a\x1b[2J\x07\": 1}", 13, &err);
+	ok(!value);
+	for (const char *c = err.text; *c; c++)
+		if (*c < ' ' || *c > '~')
+			is_int(*c, '?');
 }
 
 static void test_ranges(void)
@@ -228,6 +252,7 @@ int main(void)
 	test_wrong_types();
 	test_numbers();
 	test_numbers_beside_a_large_one();
+	test_control_characters();
 	test_ranges();
 	test_choice();
 	test_strings();
