@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The tasks are words, in the file that comes as the initramfs; they are done in that order. */
 #include "tests/guests/attack.h"
+#include "tests/guests/endings.h"
 #include "tests/guests/runtime.h"
 
 #define WORD_MAX 32
+#define END "end-"
 
 static const struct {
 	const char *name;
@@ -13,6 +15,11 @@ static const struct {
 	{ "registers", attack_registers },
 	{ "addresses", attack_addresses },
 	{ "processor", attack_processor },
+	{ "vsock", attack_vsock },
+	{ "races", race_rings },
+	{ "floods", flood },
+	{ "console", flood_console },
+	{ "storm", storm },
 };
 
 _Noreturn void first_main(const void *boot_params);
@@ -24,6 +31,8 @@ static void run_task(const char *name)
 			tasks[i].run();
 			return;
 		}
+	if (memcmp(name, END, strlen(END)) == 0)
+		end_by(name + strlen(END));
 	report_result(false, "task that does not exist", name);
 }
 
