@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/guests/attack.h"
 
+#include "tests/guests/fuse.h"
 #include "tests/guests/runtime.h"
 
 void conclude(struct device *device, enum outcome outcome, const char *name)
@@ -43,5 +44,22 @@ void attack_device(struct device *device, const struct attack *attacks, size_t n
 	for (size_t i = 0; i < nr_attacks; i++) {
 		attacks[i].run(device);
 		conclude(device, attacks[i].outcome, attacks[i].name);
+	}
+}
+
+void attack_server(const struct file_attack *attacks, size_t nr_attacks)
+{
+	for (size_t i = 0; i < nr_attacks; i++) {
+		bool is_ok = device_answers(&devices[DEVICE_FS]) && attacks[i].run();
+
+		if (!device_answers(&devices[DEVICE_FS])) {
+			report("# no answer after a reset\n");
+			is_ok = false;
+		}
+		if (fuse_has_seen_canary()) {
+			report("# a file of the host was read\n");
+			is_ok = false;
+		}
+		report_result(is_ok, "files", attacks[i].name);
 	}
 }

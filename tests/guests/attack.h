@@ -35,6 +35,14 @@ void conclude(struct device *device, enum outcome outcome, const char *name);
 /* After one that is on no device: all of them answer. */
 void conclude_all(const char *target, const char *name);
 
+/* An attack on the file server, which finds a new session and returns whether all went well. */
+struct file_attack {
+	const char *name;
+	bool (*run)(void);
+};
+
+void attack_server(const struct file_attack *attacks, size_t nr_attacks);
+
 /* What the file with the payload's tasks can name. */
 void attack_rings(void);
 void attack_registers(void);
@@ -42,6 +50,7 @@ void attack_addresses(void);
 void attack_processor(void);
 void attack_vsock(void);
 void attack_files(void);
+void attack_names(void);
 void race_rings(void);
 void flood(void);
 void flood_console(void);

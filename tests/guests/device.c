@@ -58,9 +58,11 @@ bool device_fails(const struct device *device)
 {
 	uint64_t start = read_tsc();
 
-	while (!device_has_failed(device))
+	while (!device_has_failed(device)) {
 		if (read_tsc() - start > PATIENCE)
 			return false;
+		pause_for(PATIENCE / 100000);
+	}
 	return true;
 }
 
@@ -75,8 +77,12 @@ void device_negotiate(struct device *device, uint64_t features)
 	device_set_status(device, 1);
 	device_set_status(device, STATUS_DRIVER);
 	for (uint32_t i = 0; i < 2; i++) {
+		uint32_t word = (uint32_t)(features >> 32 * i);
+
+		if (!word) /* as after a reset */
+			continue;
 		device_write(device, VIRTIO_MMIO_DRIVER_FEATURES_SEL, i);
-		device_write(device, VIRTIO_MMIO_DRIVER_FEATURES, (uint32_t)(features >> 32 * i));
+		device_write(device, VIRTIO_MMIO_DRIVER_FEATURES, word);
 	}
 	device_set_status(device, STATUS_FEATURES_OK);
 	for (unsigned int i = 0; i < device->nr_queues; i++)
@@ -86,7 +92,8 @@ void device_negotiate(struct device *device, uint64_t features)
 static void write_address(const struct device *device, uint32_t reg, uint64_t address)
 {
 	device_write(device, reg, (uint32_t)address);
-	device_write(device, reg + 4, (uint32_t)(address >> 32));
+	if (address >> 32) /* as after a reset */
+		device_write(device, reg + 4, (uint32_t)(address >> 32));
 }
 
 void device_place(const struct device *device, unsigned int index, uint32_t size,

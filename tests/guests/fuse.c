@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/guests/fuse.h"
 
-#include <asm/stat.h>
-
 #include "tests/guests/device.h"
 #include "tests/guests/runtime.h"
 
@@ -13,6 +11,7 @@ static struct fuse_call own_call;
 static uint8_t answer[FUSE_CALL_BYTES] __attribute__((aligned(4096)));
 static uint32_t answer_len;
 static uint64_t unique;
+static bool has_seen_canary;
 
 void fuse_prepare(struct fuse_call *call, uint32_t opcode, uint64_t node)
 {
@@ -33,6 +32,20 @@ void fuse_add_name(struct fuse_call *call, const char *name)
 	fuse_add(call, name, (uint32_t)strlen(name) + 1);
 }
 
+static void look_for_canary(uint32_t len)
+{
+	static const char canary[] = FUSE_CANARY;
+
+	for (uint32_t i = 0; i + sizeof(canary) - 1 <= len && i < sizeof(answer); i++)
+		if (answer[i] == canary[0] && memcmp(answer + i, canary, sizeof(canary) - 1) == 0)
+			has_seen_canary = true;
+}
+
+bool fuse_has_seen_canary(void)
+{
+	return has_seen_canary;
+}
+
 int fuse_call_as_is(const struct fuse_call *call, uint32_t readable, uint32_t writable)
 {
 	struct device *device = &devices[DEVICE_FS];
@@ -49,6 +62,7 @@ int fuse_call_as_is(const struct fuse_call *call, uint32_t readable, uint32_t wr
 	if (header.unique != ((const struct fuse_in_header *)call->bytes)->unique ||
 	    header.len != written)
 		return FUSE_NO_ANSWER;
+	look_for_canary(written);
 	answer_len = header.len - (uint32_t)sizeof(header);
 	return header.error;
 }
@@ -89,13 +103,20 @@ bool fuse_answers(void)
 	return fuse_call(&own_call) == 0 && (out->attr.mode & TYPE_MASK) == TYPE_DIRECTORY;
 }
 
+int fuse_do(uint32_t opcode, uint64_t node, const void *arguments, uint32_t len, const char *name)
+{
+	fuse_prepare(&own_call, opcode, node);
+	if (arguments)
+		fuse_add(&own_call, arguments, len);
+	if (name)
+		fuse_add_name(&own_call, name);
+	return fuse_call(&own_call);
+}
+
 int fuse_look_up(uint64_t parent, const char *name, struct fuse_entry_out *ret_entry)
 {
-	int r;
+	int r = fuse_do(FUSE_LOOKUP, parent, NULL, 0, name);
 
-	fuse_prepare(&own_call, FUSE_LOOKUP, parent);
-	fuse_add_name(&own_call, name);
-	r = fuse_call(&own_call);
 	if (r == 0)
 		memcpy(ret_entry, fuse_answer(), sizeof(*ret_entry));
 	/* Node 0: there is none. */

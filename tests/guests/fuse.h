@@ -33,6 +33,10 @@ int fuse_call(struct fuse_call *call);
 const void *fuse_answer(void);
 uint32_t fuse_answer_len(void);
 
+/* Whether any answer so far held bytes of the host's file that no guest may read. */
+bool fuse_has_seen_canary(void);
+#define FUSE_CANARY "CANARY"
+
 /* Without setting the length in the header. */
 int fuse_call_as_is(const struct fuse_call *call, uint32_t readable, uint32_t writable);
 
@@ -41,6 +45,9 @@ bool fuse_begin(void);
 
 /* Whether the root is a directory. */
 bool fuse_answers(void);
+
+/* A request of arguments and a name, either of which may be absent (NULL). */
+int fuse_do(uint32_t opcode, uint64_t node, const void *arguments, uint32_t len, const char *name);
 
 /* Look up @name in directory @parent. Returns 0 and its node, or like fuse_call(). */
 int fuse_look_up(uint64_t parent, const char *name, struct fuse_entry_out *ret_entry);

@@ -2,6 +2,7 @@
 /* The tasks are words, in the file that comes as the initramfs; they are done in that order. */
 #include "tests/guests/attack.h"
 #include "tests/guests/endings.h"
+#include "tests/guests/processor.h"
 #include "tests/guests/runtime.h"
 
 #define WORD_MAX 32
@@ -16,6 +17,8 @@ static const struct {
 	{ "addresses", attack_addresses },
 	{ "processor", attack_processor },
 	{ "vsock", attack_vsock },
+	{ "files", attack_files },
+	{ "names", attack_names },
 	{ "races", race_rings },
 	{ "floods", flood },
 	{ "console", flood_console },
@@ -62,6 +65,7 @@ _Noreturn void first_main(const void *boot_params)
 	devices_init();
 	text = initramfs(&size);
 	run_tasks(text, size);
+	second_processor_stop();
 	report("1..%u\ndone\n", report_count());
 	halt();
 }

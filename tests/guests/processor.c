@@ -91,6 +91,13 @@ void second_processor_rest(void)
 		relax();
 }
 
+void second_processor_stop(void)
+{
+	if (second_is_up)
+		interrupt_command(SECOND_APIC, INTERRUPT_INIT);
+	second_is_up = false;
+}
+
 static void ioapic_write(uint32_t reg, uint32_t value)
 {
 	*(volatile uint32_t *)(uintptr_t)LAYOUT_IOAPIC = reg;

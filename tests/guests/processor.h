@@ -16,6 +16,9 @@
 bool second_processor_work(void (*work)(void));
 void second_processor_rest(void);
 
+/* Let it stand still, as before its start. */
+void second_processor_stop(void);
+
 /* From now on interrupts of all devices arrive at the boot processor, and are counted. */
 void interrupts_enable(void);
 void interrupts_disable(void);
