@@ -168,8 +168,8 @@ $(BUILD)/payload/%.o: %.S
 $(BUILD)/hostile-guest: tests/guests/payload.ld \
 		$(patsubst %,$(BUILD)/payload/%.o,$(basename $(PAYLOAD_SOURCES)))
 	$(call say,LINK,$@)
-	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
-		-Wl,--no-warn-rwx-segments -T $^ -o $@
+	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096 \
+		-Wl,-z,noexecstack,--no-warn-rwx-segments -T $^ -o $@
 
 .SECONDARY:
 

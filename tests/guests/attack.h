@@ -27,8 +27,8 @@ struct attack {
 void attack_device(struct device *device, const struct attack *attacks, size_t nr_attacks);
 
 /*
- * After an attack on @device: report what became of it, and whether that is the @outcome. The device is
- * ready for use again.
+ * After an attack on @device: report what became of it, and whether that is the @outcome. The
+ * device is ready for use again.
  */
 void conclude(struct device *device, enum outcome outcome, const char *name);
 

@@ -14,7 +14,7 @@ struct place {
 	uint64_t address;
 };
 
-/* Around one address: all widths, unaligned, across the border. It may be an exception; never mind. */
+/* Around one address: all widths, unaligned, across the border. An exception is no failure. */
 static void touch(void *argument)
 {
 	uint64_t address = *(uint64_t *)argument;

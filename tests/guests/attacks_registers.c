@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Registers written at wrong times, with wrong values, in wrong ways (virtio 1.2, section 4.2.2). */
+/* Registers written at wrong times, with wrong values, in wrong ways (virtio 1.2, 4.2.2). */
 #include <linux/virtio_mmio.h>
 
 #include "tests/guests/attack.h"

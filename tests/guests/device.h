@@ -81,7 +81,7 @@ void device_ring(const struct device *device, unsigned int queue);
 bool ring_await(struct ring *ring, uint32_t *ret_written);
 
 /*
- * A whole request: one readable and one writable buffer (of no bytes: none), at descriptors 0 and 1.
+ * A whole request: a readable and a writable buffer (of no bytes: none), descriptors 0 and 1.
  * Returns false when there is no answer.
  */
 bool device_request(struct device *device, unsigned int queue, const void *out, uint32_t out_len,

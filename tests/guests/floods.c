@@ -11,11 +11,11 @@
 #include "vmm/boot/memory_layout.h"
 
 #define CONSOLE_BYTES (24 * MIB) /* more than the mirror of the console takes */
-#define PORT_BYTES (64 * 1024u)
+#define PORT_BYTES (4 * 1024u)
 #define CHUNK (64 * 1024u)
-#define NR_FAULTS 40
-#define NR_DOORBELLS 2000
-#define NR_RNG 40
+#define NR_FAULTS 20
+#define NR_DOORBELLS 500
+#define NR_RNG 20
 
 static uint8_t bytes[CHUNK] __attribute__((aligned(4096)));
 
@@ -90,7 +90,7 @@ void flood(void)
 	};
 	static const struct attack on_console[] = {
 		{ "every byte there is", GOES_ON, fill_console_with_anything },
-		{ "64 KiB through the port", GOES_ON, fill_port },
+		{ "4 KiB through the port", GOES_ON, fill_port },
 	};
 	static const struct attack on_rng[] = { { "large requests", GOES_ON, random_bytes } };
 

@@ -19,7 +19,8 @@ extern uint8_t second_start[], second_start_end[], second_start_page_table[];
 extern volatile uint64_t interrupts_taken;
 
 static void (*volatile second_work)(void);
-static volatile bool second_is_up, second_is_working;
+static volatile bool second_is_up;
+static volatile unsigned int second_rounds; /* finished looks at second_work */
 
 static void apic_write(uint32_t reg, uint32_t value)
 {
@@ -40,13 +41,11 @@ void second_main(void)
 	for (;;) {
 		void (*work)(void) = second_work;
 
-		if (work) {
-			second_is_working = true;
+		if (work)
 			work();
-			continue;
-		}
-		second_is_working = false;
-		relax();
+		else
+			relax();
+		second_rounds++;
 	}
 }
 
@@ -86,8 +85,12 @@ bool second_processor_work(void (*work)(void))
 
 void second_processor_rest(void)
 {
+	unsigned int round;
+
 	second_work = 0;
-	while (second_is_working)
+	/* The round under way may have begun before that, the one after it has not. */
+	round = second_rounds;
+	while (second_rounds - round < 2)
 		relax();
 }
 

@@ -12,7 +12,7 @@
 #include "tests/guests/vsock.h"
 #include "vmm/boot/memory_layout.h"
 
-#define NR_ROUNDS 16
+#define NR_ROUNDS 4
 
 static struct device *victim;
 static uint8_t buffer[2 * PAGE_SIZE] __attribute__((aligned(4096)));
@@ -97,12 +97,12 @@ static void use_ring(void)
 	const struct ring *ring = device_main_ring(victim);
 
 	prepare_buffer();
-	for (unsigned int i = 0; i < 8; i++) {
+	for (unsigned int i = 0; i < 4; i++) {
 		ring_describe(ring, 0, (uintptr_t)buffer, 64, VRING_DESC_F_NEXT, 1);
 		ring_describe(ring, 1, (uintptr_t)buffer + PAGE_SIZE, 4096, VRING_DESC_F_WRITE, 0);
 		ring_offer(ring, 0);
 		device_ring(victim, victim->main_queue);
-		pause_for(random_number() % 500000);
+		pause_for(random_number() % 100000);
 	}
 }
 
@@ -114,7 +114,7 @@ static void race(struct device *device, const char *name, void (*work)(void))
 		return;
 	}
 	for (unsigned int i = 0; i < NR_ROUNDS; i++) {
-		if (device_has_failed(device) || i % 8 == 0)
+		if (device_has_failed(device) || i % 2 == 0)
 			device_start(device);
 		use_ring();
 	}

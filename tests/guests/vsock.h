@@ -24,5 +24,5 @@ bool vsock_send(const void *header, uint32_t len);
 /* Wait for a packet of the host's, into one of the buffers. */
 bool vsock_receive(struct vsock_header *ret_header);
 
-/* Whether a request for a port that nobody serves is refused: with a device that was just started. */
+/* Whether a request for a port that nobody serves is refused, with the device in use. */
 bool vsock_answers(void);
