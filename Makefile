@@ -33,6 +33,8 @@ HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protecti
 	-fcf-protection=full -ftrivial-auto-var-init=zero
 RELEASE := -O2 $(HARDENING) -fPIE $(GCC_WARNINGS)
 SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FREESTANDING := -O2 -ffreestanding -fno-pic -fno-stack-protector -fcf-protection=none \
+	-fno-asynchronous-unwind-tables -mgeneral-regs-only -mno-red-zone
 LINK_HARDENING := -Wl,-z,relro,-z,now,-z,noexecstack
 LIBS := -ljansson -lfdt -lcap -lseccomp -lpthread
 
@@ -47,11 +49,13 @@ UNIT_HELPERS := $(filter-out tests/unit/test_%,$(sort $(wildcard tests/unit/*.c)
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 GUEST_PROGRAMS := $(patsubst tests/guest/%.c,%,$(sort $(wildcard tests/guest/*.c)))
 
+PAYLOAD_SOURCES := $(sort $(wildcard tests/guests/*.c)) tests/guests/entry.S
+
 # Each variant of the objects has a directory of its own: release, asan, fuzz.
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
-.PHONY: all host guest-init kernel rootfs demo test unit unit-programs guest-programs fuzzers fuzz \
-	check-mutants clang lint install clean help FORCE
+.PHONY: all host guest-init kernel rootfs demo test unit unit-programs guest-programs \
+	guest-payloads fuzzers fuzz check-mutants clang lint install clean help FORCE
 
 all: host guest-init kernel rootfs ## Build everything
 host: $(BUILD)/bulkhead ## Build the host program
@@ -150,6 +154,23 @@ $(BUILD)/guest/%: tests/guest/%.c
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(COMMON) -O2 $(GCC_WARNINGS) -static $< -o $@
 
+# A kernel image of its own (tests/guests/README.md).
+$(BUILD)/payload/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(COMMON) $(FREESTANDING) $(GCC_WARNINGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/payload/%.o: %.S
+	@mkdir -p $(@D)
+	$(call say,AS,$<)
+	$(Q)$(CC) -c $< -o $@
+
+$(BUILD)/hostile-guest: tests/guests/payload.ld \
+		$(patsubst %,$(BUILD)/payload/%.o,$(basename $(PAYLOAD_SOURCES)))
+	$(call say,LINK,$@)
+	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096 \
+		-Wl,-z,noexecstack,--no-warn-rwx-segments -T $^ -o $@
+
 .SECONDARY:
 
 unit: $(addprefix $(BUILD)/unit/,$(UNIT_TESTS)) ## Run the unit tests (ASan, UBSan; no KVM needed)
@@ -161,6 +182,7 @@ $(BUILD)/takeover.so: $(wildcard tests/sandbox/*.[ch])
 	$(Q)$(CC) $(COMMON) -O2 $(GCC_WARNINGS) -fPIC -shared $(filter %.c,$^) -o $@ -ldl
 
 guest-programs: $(BUILD)/takeover.so $(addprefix $(BUILD)/guest/,$(GUEST_PROGRAMS))
+guest-payloads: $(BUILD)/hostile-guest
 fuzzers: $(addprefix $(BUILD)/fuzzers/,$(FUZZERS))
 
 # The fuzzers' objects are clang's, with all of its warnings: all sources are among them.
@@ -177,7 +199,8 @@ lint: clang ## Formatting, layers, headers, shellcheck, cppcheck, clang-tidy
 
 test: ## Install what is missing, build, and run every test
 	@tests/install-packages
-	@$(MAKE) --no-print-directory -j2 all unit-programs guest-programs fuzzers clang
+	@$(MAKE) --no-print-directory -j2 all unit-programs guest-programs guest-payloads \
+		fuzzers clang
 	@tests/run
 
 unit-programs: $(addprefix $(BUILD)/unit/,$(UNIT_TESTS))
