@@ -45,6 +45,7 @@ INIT_LIB_SOURCES := $(filter-out guest-init/main.c,$(INIT_SOURCES))
 UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 UNIT_HELPERS := $(filter-out tests/unit/test_%,$(sort $(wildcard tests/unit/*.c)))
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_HELPERS := $(filter-out tests/fuzz/fuzz_%,$(sort $(wildcard tests/fuzz/*.c)))
 GUEST_PROGRAMS := $(patsubst tests/guest/%.c,%,$(sort $(wildcard tests/guest/*.c)))
 
 # Each variant of the objects has a directory of its own: release, asan, fuzz.
@@ -95,11 +96,18 @@ $(BUILD)/asan/%.o: %.c
 	$(call say,ASAN,$<)
 	$(Q)$(CC) $(COMMON) $(SANITIZE) $(GCC_WARNINGS) -MMD -MP -c $< -o $@
 
+# Every fetch from memory that others write to is seen and may be followed by a change: in these
+# folders by each load, everywhere by each copy (tests/fuzz/fetch_watch.h).
+SHARED_READERS := memory virtio file_server
+WRAP_COPIES := -Wl,--wrap=__asan_memcpy
+$(foreach folder,$(SHARED_READERS),$(BUILD)/fuzz/vmm/$(folder)/%.o): \
+	WATCH_LOADS := -fsanitize-coverage=trace-loads
+
 $(BUILD)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$<)
 	$(Q)$(CLANG) $(COMMON) $(SANITIZE) $(CLANG_WARNINGS) -fsanitize=fuzzer-no-link \
-		-MMD -MP -c $< -o $@
+		$(WATCH_LOADS) -MMD -MP -c $< -o $@
 
 $(BUILD)/bulkhead: $(call objects,release,$(VMM_SOURCES))
 	$(call say,LINK,$@)
@@ -139,11 +147,11 @@ $(BUILD)/unit/%: $(BUILD)/asan/tests/unit/%.o $(call objects,asan,$(UNIT_HELPERS
 	$(call say,LINK,$@)
 	$(Q)$(CC) -fsanitize=address,undefined $^ -o $@ $(LIBS)
 
-$(BUILD)/fuzzers/%: $(BUILD)/fuzz/tests/fuzz/%.o $(call objects,fuzz,$(UNIT_HELPERS)) \
-		$(BUILD)/fuzz/libbulkhead.a
+$(BUILD)/fuzzers/%: $(BUILD)/fuzz/tests/fuzz/%.o \
+		$(call objects,fuzz,$(UNIT_HELPERS) $(FUZZ_HELPERS)) $(BUILD)/fuzz/libbulkhead.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined $^ -o $@ $(LIBS)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined $(WRAP_COPIES) $^ -o $@ $(LIBS)
 
 $(BUILD)/guest/%: tests/guest/%.c
 	@mkdir -p $(@D)
