@@ -9,10 +9,10 @@
 #include "vmm/virtio/virtqueue.h"
 
 #define MAX_AREAS 4
-#define GRAIN 8U		/* bytes that are remembered as one */
-#define SEEN_SIZE 1024U		/* of the latest grains fetched */
-#define COPY_GRAINS 16U		/* of a long copy only the start is remembered */
-#define SKIP_MAX 32U		/* fetches between two changes */
+#define GRAIN 8U		      /* bytes that are remembered as one */
+#define SEEN_SIZE 1024U		      /* of the latest grains fetched */
+#define COPY_GRAINS 16U		      /* of a long copy only the start is remembered */
+#define SKIP_MAX 32U		      /* fetches between two changes */
 #define COPY_CHANGE_MAX UINT64_C(256) /* a header is at the start */
 
 struct area {
@@ -65,6 +65,15 @@ void fetch_watch_add_driver(const struct fake_driver *driver)
 {
 	for (unsigned int i = 0; i < driver->memory.nr_regions; i++)
 		fetch_watch_add(driver->memory.regions[i].host, driver->memory.regions[i].size);
+}
+
+void fetch_watch_only(uint8_t *start, size_t len)
+{
+	nr_areas = 0;
+	if (!start)
+		return;
+	memset(seen, 0, sizeof(seen));
+	fetch_watch_add(start, len);
 }
 
 void fetch_watch_end(void)

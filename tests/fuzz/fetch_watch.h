@@ -30,6 +30,9 @@ void fetch_watch_add(void *start, size_t len);
 /* Watch the guest memory of @driver. */
 void fetch_watch_add_driver(const struct fake_driver *driver);
 
+/* Watch these bytes and nothing else, none of which was fetched yet. NULL: nothing. */
+void fetch_watch_only(uint8_t *start, size_t len);
+
 /* Nothing is watched any more: to be called before watched memory is released. */
 void fetch_watch_end(void);
 
