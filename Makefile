@@ -48,11 +48,11 @@ FUZZERS := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_HELPERS := $(filter-out tests/fuzz/fuzz_%,$(sort $(wildcard tests/fuzz/*.c)))
 GUEST_PROGRAMS := $(patsubst tests/guest/%.c,%,$(sort $(wildcard tests/guest/*.c)))
 
-# Each variant of the objects has a directory of its own: release, asan, fuzz.
+# Each variant of the objects has a directory of its own: release, asan, fuzz, coverage.
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
 .PHONY: all host guest-init kernel rootfs demo test unit unit-programs guest-programs fuzzers fuzz \
-	clang lint install clean help FORCE
+	coverage clang lint install clean help FORCE
 
 all: host guest-init kernel rootfs ## Build everything
 host: $(BUILD)/bulkhead ## Build the host program
@@ -100,7 +100,9 @@ $(BUILD)/asan/%.o: %.c
 # folders by each load, everywhere by each copy (tests/fuzz/fetch_watch.h).
 SHARED_READERS := memory virtio file_server
 WRAP_COPIES := -Wl,--wrap=__asan_memcpy
-$(foreach folder,$(SHARED_READERS),$(BUILD)/fuzz/vmm/$(folder)/%.o): \
+COUNT_LINES := -fprofile-instr-generate -fcoverage-mapping
+$(foreach folder,$(SHARED_READERS),$(BUILD)/fuzz/vmm/$(folder)/%.o) \
+$(foreach folder,$(SHARED_READERS),$(BUILD)/coverage/vmm/$(folder)/%.o): \
 	WATCH_LOADS := -fsanitize-coverage=trace-loads
 
 $(BUILD)/fuzz/%.o: %.c
@@ -108,6 +110,12 @@ $(BUILD)/fuzz/%.o: %.c
 	$(call say,FUZZ,$<)
 	$(Q)$(CLANG) $(COMMON) $(SANITIZE) $(CLANG_WARNINGS) -fsanitize=fuzzer-no-link \
 		$(WATCH_LOADS) -MMD -MP -c $< -o $@
+
+# Without warnings: unit tests are gcc's, whose warnings are others.
+$(BUILD)/coverage/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,COVER,$<)
+	$(Q)$(CLANG) $(COMMON) -w $(SANITIZE) $(COUNT_LINES) $(WATCH_LOADS) -MMD -MP -c $< -o $@
 
 $(BUILD)/bulkhead: $(call objects,release,$(VMM_SOURCES))
 	$(call say,LINK,$@)
@@ -124,6 +132,7 @@ $(BUILD)/%/libbulkhead.a:
 
 $(BUILD)/asan/libbulkhead.a: $(call objects,asan,$(VMM_LIB_SOURCES) $(INIT_LIB_SOURCES))
 $(BUILD)/fuzz/libbulkhead.a: $(call objects,fuzz,$(VMM_LIB_SOURCES) $(INIT_LIB_SOURCES))
+$(BUILD)/coverage/libbulkhead.a: $(call objects,coverage,$(VMM_LIB_SOURCES) $(INIT_LIB_SOURCES))
 
 # --- guest kernel and initramfs ------------------------------------------------------------------
 
@@ -153,6 +162,21 @@ $(BUILD)/fuzzers/%: $(BUILD)/fuzz/tests/fuzz/%.o \
 	$(call say,LINK,$@)
 	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined $(WRAP_COPIES) $^ -o $@ $(LIBS)
 
+# Unit tests and fuzzers that count the lines they reach.
+COVERAGE_HELPERS := $(call objects,coverage,$(UNIT_HELPERS) $(FUZZ_HELPERS))
+$(BUILD)/coverage/unit/%: $(BUILD)/coverage/tests/unit/%.o $(COVERAGE_HELPERS) \
+		$(BUILD)/coverage/libbulkhead.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CLANG) -fsanitize=address,undefined $(COUNT_LINES) $(WRAP_COPIES) $^ -o $@ $(LIBS)
+
+$(BUILD)/coverage/fuzzers/%: $(BUILD)/coverage/tests/fuzz/%.o $(COVERAGE_HELPERS) \
+		$(BUILD)/coverage/libbulkhead.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined $(COUNT_LINES) $(WRAP_COPIES) $^ \
+		-o $@ $(LIBS)
+
 $(BUILD)/guest/%: tests/guest/%.c
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
@@ -174,8 +198,13 @@ fuzzers: $(addprefix $(BUILD)/fuzzers/,$(FUZZERS))
 # The fuzzers' objects are clang's, with all of its warnings: all sources are among them.
 clang: $(call objects,fuzz,$(VMM_SOURCES) $(INIT_SOURCES))
 
-fuzz: fuzzers ## Fuzz every target for FUZZ_SECONDS (default 60)
-	tests/run-fuzz $(FUZZ_SECONDS) $(addprefix $(BUILD)/fuzzers/,$(FUZZERS))
+fuzz: fuzzers ## Fuzz every target for FUZZ_SECONDS (default 60), going on from build/corpus
+	FUZZ_CORPUS=$(BUILD)/corpus tests/run-fuzz $(FUZZ_SECONDS) \
+		$(addprefix $(BUILD)/fuzzers/,$(FUZZERS))
+
+coverage: $(addprefix $(BUILD)/coverage/unit/,$(UNIT_TESTS)) \
+		$(addprefix $(BUILD)/coverage/fuzzers/,$(FUZZERS)) ## Lines that unit tests and corpora reach
+	tests/coverage $(BUILD)/coverage
 
 lint: clang ## Formatting, layers, headers, shellcheck, cppcheck, clang-tidy
 	tests/lint/run

@@ -51,6 +51,41 @@ void session_engine_close(struct session_engine *engine)
 		fd_close(&engine->streams[i]);
 }
 
+/*
+ * A request with a file, and streams or a terminal as far as there are any: mostly as many as it
+ * should have. Their far ends become peers.
+ */
+static void send_with_files(struct session_engine *engine, int client,
+			    const struct control_request *request, struct fake_program *program)
+{
+	static const char *const texts[] = { "{}", "", "{\"terminal\":true}" };
+	uint8_t choice = fake_program_byte(program);
+	unsigned int nr = request->verb == CONTROL_UPDATE ? 1 : choice % 2 ? 4 : 2;
+	int fds[CONTROL_FDS_MAX];
+	struct error err;
+
+	if (choice % 16 == 0)
+		nr = choice / 16 % (CONTROL_FDS_MAX + 1);
+	for (unsigned int i = 0; i < nr; i++) {
+		int *peer = &engine->peers[i % SESSION_ENGINE_PEERS];
+		int pair[2];
+
+		if (i == 0 && choice < 240) {
+			fds[0] = control_text_open(texts[choice % ARRAY_SIZE(texts)], &err);
+			BUG_ON(fds[0] < 0);
+			continue;
+		}
+		BUG_ON(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) <
+		       0);
+		fd_close(peer);
+		*peer = pair[0];
+		fds[i] = pair[1];
+	}
+	(void)control_send(client, request->verb, request->value, fds, nr, &err);
+	for (unsigned int i = 0; i < nr; i++)
+		(void)close(fds[i]);
+}
+
 static void ask(struct session_engine *engine, const struct session_guest *box,
 		struct fake_program *program)
 {
@@ -70,7 +105,10 @@ static void ask(struct session_engine *engine, const struct session_guest *box,
 			       CONTROL_SOCKET_NAME);
 		(void)connect(*client, (struct sockaddr *)&address, sizeof(address));
 	}
-	(void)send(*client, request, len, MSG_NOSIGNAL);
+	if (request[0].verb == CONTROL_EXEC || request[0].verb == CONTROL_UPDATE)
+		send_with_files(engine, *client, &request[0], program);
+	else
+		(void)send(*client, request, len, MSG_NOSIGNAL);
 }
 
 static bool read_stream(const struct session_engine *engine, unsigned int index)
