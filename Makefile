@@ -103,7 +103,7 @@ WRAP_COPIES := -Wl,--wrap=__asan_memcpy
 COUNT_LINES := -fprofile-instr-generate -fcoverage-mapping
 $(foreach folder,$(SHARED_READERS),$(BUILD)/fuzz/vmm/$(folder)/%.o) \
 $(foreach folder,$(SHARED_READERS),$(BUILD)/coverage/vmm/$(folder)/%.o): \
-	WATCH_LOADS := -fsanitize-coverage=trace-loads
+	WATCH_LOADS := -fsanitize=fuzzer-no-link -fsanitize-coverage=trace-loads
 
 $(BUILD)/fuzz/%.o: %.c
 	@mkdir -p $(@D)

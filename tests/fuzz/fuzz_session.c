@@ -6,7 +6,6 @@
 #include <linux/virtio_mmio.h>
 #include <string.h>
 
-#include "tests/fuzz/fetch_watch.h"
 #include "tests/unit/fake_program.h"
 #include "tests/unit/session_engine.h"
 #include "tests/unit/session_guest.h"
@@ -284,7 +283,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	(void)argc;
 	(void)argv;
-	fetch_watch_check();
 	return log_open("/dev/null", false, false, &err);
 }
 
@@ -293,9 +291,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool has_read = true;
 
 	program = (struct fake_program){ data, size };
-	fetch_watch_begin(&program);
 	start();
-	fetch_watch_add_driver(&box.guest.driver);
 	for (unsigned int i = 0; i < MAX_STEPS && program.len && !is_over(); i++)
 		take_step();
 	if (!is_over())
@@ -308,7 +304,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	BUG_ON(!is_over() && box.session.state == SESSION_EXITED);
 	session_engine_close(&engine);
-	fetch_watch_end();
 	session_guest_fini(&box);
 	return 0;
 }
