@@ -12,8 +12,8 @@ int device_target_init(void);
 
 /*
  * Start @driver's device and run @program on it, while memory changes under its eyes. Aborts unless
- * the device comes to rest in the end, and, started anew by a driver that keeps to the rules, serves
- * a request on queue @queue.
+ * the device comes to rest in the end, and, started anew by a driver that keeps to the rules,
+ * serves a request on queue @queue.
  */
 void device_target_run(struct fake_driver *driver, struct fake_program *program,
 		       unsigned int queue);

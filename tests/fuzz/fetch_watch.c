@@ -216,7 +216,7 @@ void *__wrap___asan_memcpy(void *to, const void *from, size_t len)
 
 void fetch_watch_check(void)
 {
-	/* Skip none, add one; then the same with the first byte of a copy; nine bytes of changes. */
+	/* Skip none, add one; the same with the first byte of a copy; nine bytes of this. */
 	static const uint8_t always[] = { 0, 3, 0, 3, 0, 0, 0, 0, 0, 9 };
 	struct fake_program program = { always, sizeof(always) };
 	uint16_t available[4] = { 0 };

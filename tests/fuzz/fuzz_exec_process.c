@@ -124,6 +124,9 @@ static void try_options(const uint8_t *data, size_t size)
 	char *args[] = { name };
 	struct container_process process = { 0 };
 	struct error err = { 0 };
+	const struct container_state state = {
+		.root_fd = -1, .dir_fd = directory_fd, .id = "c1", .defaults = container_defaults
+	};
 	struct exec_options options = {
 		.args = args,
 		.nr_args = 1,
@@ -136,7 +139,7 @@ static void try_options(const uint8_t *data, size_t size)
 	fill_list(&options.env, &program);
 	fill_list(&options.additional_gids, &program);
 	fill_list(&options.capabilities, &program);
-	r = exec_process_make(directory_fd, &options, &process, &err);
+	r = exec_process_make(&state, &options, &process, &err);
 	if (r < 0) {
 		BUG_ON(r != -err.code || strncmp(err.text, "--", 2) != 0);
 	} else {

@@ -3,10 +3,10 @@
  * fuzz_file_server.c - the input is a program for a hostile FUSE client
  *
  * Each step picks an operation, a node or handle (mostly ones that exist), names and numbers from
- * short lists of good and bad ones, and now and then damages the message, also while it is read. In the export there is a
- * socket where a process of the host listens, and guest-init, too, is the client's to play. After a
- * program nothing outside the export may have changed, and a new session must have closed every
- * descriptor.
+ * short lists of good and bad ones, and now and then damages the message, also while it is read.
+ * In the export there is a socket where a process of the host listens, and guest-init, too, is the
+ * client's to play. After a program nothing outside the export may have changed, and a new session
+ * must have closed every descriptor.
  */
 #include <dirent.h>
 #include <errno.h>
