@@ -11,10 +11,28 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "vmm/backend/host_stream.h"
 #include "vmm/backend/socket_channel.h"
 #include "vmm/base/bug.h"
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
+
+/*
+ * Take @fd as the session gets it: opened again if that is possible. A pipe of another user's
+ * (@is_foreign) stays as it is, and blocks.
+ */
+static int pass_on(int fd, bool is_foreign)
+{
+	struct error err;
+	int again;
+
+	if (is_foreign)
+		return fd;
+	again = host_stream_duplicate(fd, &err);
+	BUG_ON(again < 0);
+	(void)close(fd);
+	return again;
+}
 
 void session_engine_open(struct session_engine *engine, struct fake_program *program,
 			 int stream_fds[PROTOCOL_NR_STREAMS])
@@ -36,7 +54,7 @@ void session_engine_open(struct session_engine *engine, struct fake_program *pro
 		else
 			BUG_ON(pipe(pair) < 0);
 		engine->streams[i] = pair[i == PROTOCOL_STDIN];
-		stream_fds[i] = pair[i != PROTOCOL_STDIN];
+		stream_fds[i] = pass_on(pair[i != PROTOCOL_STDIN], kind == 3);
 		BUG_ON(fcntl(engine->streams[i], F_SETFL, O_NONBLOCK) < 0);
 	}
 }
