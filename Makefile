@@ -82,7 +82,8 @@ $(BUILD)/lines.h: $(MONITOR_SOURCES) $(FILE_SERVER_SOURCES)
 	@lines() { for f; do $(CC) -fpreprocessed -dD -E -P $$f 2>/dev/null; done | wc -l; }; \
 	printf '#define MONITOR_LINES %d\n#define FILE_SERVER_LINES %d\n' \
 		$$(lines $(MONITOR_SOURCES)) $$(lines $(FILE_SERVER_SOURCES)) >$@
-SURFACE_OBJECTS := $(foreach variant,release asan fuzz,$(BUILD)/$(variant)/vmm/cli/surface.o)
+SURFACE_OBJECTS := $(foreach variant,release asan fuzz coverage, \
+	$(BUILD)/$(variant)/vmm/cli/surface.o)
 $(SURFACE_OBJECTS): $(BUILD)/lines.h
 $(SURFACE_OBJECTS): COMMON += -include $(BUILD)/lines.h
 
