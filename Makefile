@@ -47,15 +47,16 @@ INIT_LIB_SOURCES := $(filter-out guest-init/main.c,$(INIT_SOURCES))
 UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 UNIT_HELPERS := $(filter-out tests/unit/test_%,$(sort $(wildcard tests/unit/*.c)))
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_HELPERS := $(filter-out tests/fuzz/fuzz_%,$(sort $(wildcard tests/fuzz/*.c)))
 GUEST_PROGRAMS := $(patsubst tests/guest/%.c,%,$(sort $(wildcard tests/guest/*.c)))
 
 PAYLOAD_SOURCES := $(sort $(wildcard tests/guests/*.c)) tests/guests/entry.S
 
-# Each variant of the objects has a directory of its own: release, asan, fuzz.
+# Each variant of the objects has a directory of its own: release, asan, fuzz, coverage.
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
 .PHONY: all host guest-init kernel rootfs demo test unit unit-programs guest-programs \
-	guest-payloads fuzzers fuzz check-mutants clang lint install clean help FORCE
+	guest-payloads fuzzers fuzz coverage check-mutants clang lint install clean help FORCE
 
 all: host guest-init kernel rootfs ## Build everything
 host: $(BUILD)/bulkhead ## Build the host program
@@ -85,7 +86,8 @@ $(BUILD)/lines.h: $(MONITOR_SOURCES) $(FILE_SERVER_SOURCES)
 	@lines() { for f; do $(CC) -fpreprocessed -dD -E -P $$f 2>/dev/null; done | wc -l; }; \
 	printf '#define MONITOR_LINES %d\n#define FILE_SERVER_LINES %d\n' \
 		$$(lines $(MONITOR_SOURCES)) $$(lines $(FILE_SERVER_SOURCES)) >$@
-SURFACE_OBJECTS := $(foreach variant,release asan fuzz,$(BUILD)/$(variant)/vmm/cli/surface.o)
+SURFACE_OBJECTS := $(foreach variant,release asan fuzz coverage, \
+	$(BUILD)/$(variant)/vmm/cli/surface.o)
 $(SURFACE_OBJECTS): $(BUILD)/lines.h
 $(SURFACE_OBJECTS): COMMON += -include $(BUILD)/lines.h
 
@@ -99,11 +101,26 @@ $(BUILD)/asan/%.o: %.c
 	$(call say,ASAN,$<)
 	$(Q)$(CC) $(COMMON) $(SANITIZE) $(GCC_WARNINGS) -MMD -MP -c $< -o $@
 
+# Every fetch from memory that others write to is seen and may be followed by a change: in these
+# folders by each load, everywhere by each copy (tests/fuzz/fetch_watch.h).
+SHARED_READERS := memory virtio file_server
+WRAP_COPIES := -Wl,--wrap=__asan_memcpy
+COUNT_LINES := -fprofile-instr-generate -fcoverage-mapping
+$(foreach folder,$(SHARED_READERS),$(BUILD)/fuzz/vmm/$(folder)/%.o) \
+$(foreach folder,$(SHARED_READERS),$(BUILD)/coverage/vmm/$(folder)/%.o): \
+	WATCH_LOADS := -fsanitize=fuzzer-no-link -fsanitize-coverage=trace-loads
+
 $(BUILD)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$<)
 	$(Q)$(CLANG) $(COMMON) $(SANITIZE) $(CLANG_WARNINGS) -fsanitize=fuzzer-no-link \
-		-MMD -MP -c $< -o $@
+		$(WATCH_LOADS) -MMD -MP -c $< -o $@
+
+# Without warnings: unit tests are gcc's, whose warnings are others.
+$(BUILD)/coverage/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,COVER,$<)
+	$(Q)$(CLANG) $(COMMON) -w $(SANITIZE) $(COUNT_LINES) $(WATCH_LOADS) -MMD -MP -c $< -o $@
 
 $(BUILD)/bulkhead: $(call objects,release,$(VMM_SOURCES))
 	$(call say,LINK,$@)
@@ -120,6 +137,7 @@ $(BUILD)/%/libbulkhead.a:
 
 $(BUILD)/asan/libbulkhead.a: $(call objects,asan,$(VMM_LIB_SOURCES) $(INIT_LIB_SOURCES))
 $(BUILD)/fuzz/libbulkhead.a: $(call objects,fuzz,$(VMM_LIB_SOURCES) $(INIT_LIB_SOURCES))
+$(BUILD)/coverage/libbulkhead.a: $(call objects,coverage,$(VMM_LIB_SOURCES) $(INIT_LIB_SOURCES))
 
 # --- guest kernel and initramfs ------------------------------------------------------------------
 
@@ -143,11 +161,26 @@ $(BUILD)/unit/%: $(BUILD)/asan/tests/unit/%.o $(call objects,asan,$(UNIT_HELPERS
 	$(call say,LINK,$@)
 	$(Q)$(CC) -fsanitize=address,undefined $^ -o $@ $(LIBS)
 
-$(BUILD)/fuzzers/%: $(BUILD)/fuzz/tests/fuzz/%.o $(call objects,fuzz,$(UNIT_HELPERS)) \
-		$(BUILD)/fuzz/libbulkhead.a
+$(BUILD)/fuzzers/%: $(BUILD)/fuzz/tests/fuzz/%.o \
+		$(call objects,fuzz,$(UNIT_HELPERS) $(FUZZ_HELPERS)) $(BUILD)/fuzz/libbulkhead.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined $^ -o $@ $(LIBS)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined $(WRAP_COPIES) $^ -o $@ $(LIBS)
+
+# Unit tests and fuzzers that count the lines they reach.
+COVERAGE_HELPERS := $(call objects,coverage,$(UNIT_HELPERS) $(FUZZ_HELPERS))
+$(BUILD)/coverage/unit/%: $(BUILD)/coverage/tests/unit/%.o $(COVERAGE_HELPERS) \
+		$(BUILD)/coverage/libbulkhead.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CLANG) -fsanitize=address,undefined $(COUNT_LINES) $(WRAP_COPIES) $^ -o $@ $(LIBS)
+
+$(BUILD)/coverage/fuzzers/%: $(BUILD)/coverage/tests/fuzz/%.o $(COVERAGE_HELPERS) \
+		$(BUILD)/coverage/libbulkhead.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined $(COUNT_LINES) $(WRAP_COPIES) $^ \
+		-o $@ $(LIBS)
 
 $(BUILD)/guest/%: tests/guest/%.c
 	@mkdir -p $(@D)
@@ -188,8 +221,14 @@ fuzzers: $(addprefix $(BUILD)/fuzzers/,$(FUZZERS))
 # The fuzzers' objects are clang's, with all of its warnings: all sources are among them.
 clang: $(call objects,fuzz,$(VMM_SOURCES) $(INIT_SOURCES))
 
-fuzz: fuzzers ## Fuzz every target for FUZZ_SECONDS (default 60)
-	tests/run-fuzz $(FUZZ_SECONDS) $(addprefix $(BUILD)/fuzzers/,$(FUZZERS))
+fuzz: fuzzers ## Fuzz every target for FUZZ_SECONDS (default 60), going on from build/corpus
+	FUZZ_CORPUS=$(BUILD)/corpus tests/run-fuzz $(FUZZ_SECONDS) \
+		$(addprefix $(BUILD)/fuzzers/,$(FUZZERS))
+
+COVERAGE_PROGRAMS := $(addprefix $(BUILD)/coverage/unit/,$(UNIT_TESTS)) \
+	$(addprefix $(BUILD)/coverage/fuzzers/,$(FUZZERS))
+coverage: $(COVERAGE_PROGRAMS) ## Say which lines unit tests and corpora reach; 90 % is the least
+	tests/coverage $(BUILD)/coverage
 
 check-mutants: all unit-programs ## Put known bugs back, one at a time: does a test notice?
 	tests/run-mutants

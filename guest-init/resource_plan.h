@@ -18,7 +18,7 @@
 /* One file of a control group to write. */
 struct resource_control {
 	const char *file;  /* a name, without a slash */
-	const char *value; /* without a line break */
+	const char *value; /* written as it is, at once */
 	const char *field; /* of the configuration, for an error */
 };
 

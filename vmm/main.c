@@ -225,9 +225,10 @@ static void open_missing_streams(void)
 		(void)close(fd);
 }
 
-static int fail(const struct error *err)
+static int fail(struct error *err)
 {
 	log_error("%s", err->text);
+	log_clean_text(err->text);
 	/* Engines read the log, people read standard error: both get the same line. */
 	if (log_descriptor() != STDERR_FILENO)
 		(void)fprintf(stderr, "bulkhead: error: %s\n", err->text);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_container_config.c - any bytes as config.json, and any object merged into a good one
+ * fuzz_container_config.c - any bytes as config.json, any object merged into a good one, and a good
+ * one with a few places edited
  *
  * What is refused is refused with a sentence; what is accepted is in bounds, and guest-init
  * understands the plan made from it.
@@ -10,13 +11,17 @@
 
 #include "guest-init/container_plan.h"
 #include "guest-init/failure.h"
+#include "tests/fuzz/json_edit.h"
 #include "tests/unit/malformed_configs.h"
 #include "vmm/base/bug.h"
 #include "vmm/base/fd.h"
 #include "vmm/oci/container_config.h"
 #include "vmm/oci/guest_plan.h"
 
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static char *good; /* a config.json, until the process ends */
 
 static void check_bounds(const struct container_config *config)
 {
@@ -79,12 +84,24 @@ static void try_config(const char *text, size_t size)
 	container_config_free(config);
 }
 
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	good = good_config_text();
+	BUG_ON(!good);
+	return 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	AUTO_FREE char *change = strndup((const char *)data, size);
 	AUTO_FREE char *merged = change ? changed_config_text(change) : NULL;
+	AUTO_FREE char *edited = NULL;
+	size_t len = 0;
 
-	try_config((const char *)data, size);
+	edited = json_edit_text(good, data, size, &len);
+	try_config(edited, len);
 	if (merged)
 		try_config(merged, strlen(merged));
 	return 0;

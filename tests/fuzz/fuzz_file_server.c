@@ -3,10 +3,10 @@
  * fuzz_file_server.c - the input is a program for a hostile FUSE client
  *
  * Each step picks an operation, a node or handle (mostly ones that exist), names and numbers from
- * short lists of good and bad ones, and now and then damages the message. In the export there is a
- * socket where a process of the host listens, and guest-init, too, is the client's to play. After a
- * program nothing outside the export may have changed, and a new session must have closed every
- * descriptor.
+ * short lists of good and bad ones, and now and then damages the message, also while it is read.
+ * In the export there is a socket where a process of the host listens, and guest-init, too, is the
+ * client's to play. After a program nothing outside the export may have changed, and a new session
+ * must have closed every descriptor.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "guest-init/protocol.h"
+#include "tests/fuzz/fetch_watch.h"
 #include "tests/unit/fuse_client.h"
 #include "vmm/backend/socket_channel.h"
 #include "vmm/file_server/host_sockets.h"
@@ -433,6 +434,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
+	fetch_watch_check();
 	/* A small file system of its own: the program may allocate as much as it likes. */
 	if (!mkdtemp(parent) || unshare(CLONE_NEWNS) < 0 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
@@ -447,16 +449,19 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	if (!client || home_fd < 0)
 		exit(1);
 	(void)fuse_client_init(client, UINT32_MAX);
+	client->on_request = fetch_watch_only;
 	nr_idle_descriptors = count_descriptors();
 	return fchdir(home_fd);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct fake_program program = { data, size };
 	int socket_fd = open_socket();
 
-	input = data;
-	input_len = size;
+	fetch_watch_begin(&program);
+	input = program.bytes;
+	input_len = program.len;
 	nr_nodes = 0;
 	nr_handles = 0;
 	remember(nodes, &nr_nodes, FUSE_ROOT_ID);

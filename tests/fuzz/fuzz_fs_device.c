@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "tests/fuzz/fetch_watch.h"
 #include "tests/unit/fake_driver.h"
 #include "tests/unit/fake_program.h"
 #include "vmm/base/bug.h"
@@ -134,6 +135,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	(void)argc;
 	(void)argv;
+	fetch_watch_check();
 	return log_open("/dev/null", false, false, &err);
 }
 
@@ -142,6 +144,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fake_program program = { data, size };
 
 	set_up();
+	fetch_watch_begin(&program);
+	fetch_watch_add_driver(&driver);
+	for (uint32_t i = 0; i < 2; i++)
+		fetch_watch_add(fs_channel_reply(&monitor_end, i), FS_CHANNEL_AREA_SIZE);
 	while (!fake_program_is_done(&program)) {
 		switch (fake_program_byte(&program) % 4) {
 		case 0:
@@ -159,6 +165,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 		BUG_ON(nr_server_gone > 1);
 	}
+	fetch_watch_end();
 	tear_down();
 	return 0;
 }

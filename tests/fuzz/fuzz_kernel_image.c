@@ -12,6 +12,7 @@
 #include "vmm/base/bug.h"
 #include "vmm/base/checked_math.h"
 #include "vmm/boot/kernel_image.h"
+#include "vmm/boot/kernel_relocation.h"
 #include "vmm/boot/memory_layout.h"
 
 #define LOW_SIZE UINT64_C(0x400000)
@@ -20,10 +21,22 @@
 #define GUARD_BYTE 0xa5
 #define FILE_MAX 0x8000u
 #define SEGMENTS_MAX 6u
+#define SECTIONS_MAX 3u
+#define NAMES_SIZE sizeof("\0.bulkhead.relocs")
+#define RELOCATIONS_MAX 16u
+#define KERNEL_MAP_START UINT64_C(0xffffffff80000000)
 #define ENTRY_UNTOUCHED UINT64_C(0xdead)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct kernel_file {
+	Elf64_Ehdr header;
+	Elf64_Phdr segments[SEGMENTS_MAX];
+	Elf64_Shdr sections[SECTIONS_MAX];
+	char names[NAMES_SIZE];
+	uint32_t relocations[RELOCATIONS_MAX];
+};
 
 static struct guest_memory memory;
 static uint8_t guard_pattern[GUARD_SIZE];
@@ -93,13 +106,63 @@ static Elf64_Phdr make_segment(uint64_t file_size)
 	return segment;
 }
 
+/* A list of places to move, most of them in the kernel; and the sections that lead to it. */
+static void make_relocations(struct kernel_file *kernel)
+{
+	uint32_t nr = fake_program_byte(&program) % (RELOCATIONS_MAX + 1);
+	Elf64_Shdr *names = &kernel->sections[1];
+	Elf64_Shdr *list = &kernel->sections[2];
+
+	memcpy(kernel->names, "\0.bulkhead.relocs", NAMES_SIZE);
+	kernel->header.e_shoff = offsetof(struct kernel_file, sections);
+	kernel->header.e_shentsize = sizeof(Elf64_Shdr);
+	kernel->header.e_shnum = SECTIONS_MAX;
+	kernel->header.e_shstrndx = 1;
+	names->sh_offset = offsetof(struct kernel_file, names);
+	names->sh_size = NAMES_SIZE;
+	list->sh_name = 1;
+	list->sh_offset = offsetof(struct kernel_file, relocations);
+	list->sh_size = nr * sizeof(uint32_t);
+	for (uint32_t i = 0; i < nr; i++)
+		if (fake_program_byte(&program) % 4) /* else the end of a list */
+			kernel->relocations[i] = (uint32_t)(KERNEL_MAP_START + place());
+	switch (fake_program_byte(&program) % 16) {
+	case 0:
+		list->sh_size = fake_program_number(&program, FILE_MAX);
+		break;
+	case 1:
+		list->sh_offset = fake_program_number(&program, FILE_MAX);
+		break;
+	case 2:
+		names->sh_size = fake_program_number(&program, FILE_MAX);
+		break;
+	case 3:
+		names->sh_offset = fake_program_number(&program, FILE_MAX);
+		break;
+	case 4:
+		list->sh_name = fake_program_word(&program) % (NAMES_SIZE + 2);
+		break;
+	case 5:
+		kernel->header.e_shoff = fake_program_number(&program, FILE_MAX);
+		break;
+	case 6:
+		kernel->header.e_shnum = (uint16_t)fake_program_number(&program, 257);
+		break;
+	case 7:
+		kernel->header.e_shstrndx = (uint16_t)fake_program_number(&program, SECTIONS_MAX);
+		break;
+	case 8:
+		kernel->relocations[0] = fake_program_word(&program);
+		break;
+	default:
+		break;
+	}
+}
+
 /* Returns the size of the file in @bytes. */
 static size_t make_kernel(uint8_t bytes[FILE_MAX])
 {
-	struct {
-		Elf64_Ehdr header;
-		Elf64_Phdr segments[SEGMENTS_MAX];
-	} kernel = { 0 };
+	struct kernel_file kernel = { 0 };
 	size_t size =
 		sizeof(kernel) + fake_program_word(&program) % (FILE_MAX - sizeof(kernel) + 1);
 	unsigned int nr = 1 + fake_program_byte(&program) % SEGMENTS_MAX;
@@ -121,8 +184,18 @@ static size_t make_kernel(uint8_t bytes[FILE_MAX])
 		kernel.header.e_phoff = fake_program_number(&program, size);
 	if (fake_program_byte(&program) % 16 == 0)
 		kernel.header.e_phnum = (uint16_t)fake_program_number(&program, 33);
+	if (fake_program_byte(&program) % 4)
+		make_relocations(&kernel);
 	memcpy(bytes, &kernel, sizeof(kernel));
 	return size;
+}
+
+static void relocate(int fd)
+{
+	struct error err = { 0 };
+
+	if (kernel_relocate(&memory, fd, "kernel", &err) < 0)
+		BUG_ON(err.code <= 0 || !err.text[0]);
 }
 
 static void map_initramfs(int fd)
@@ -166,6 +239,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		BUG_ON(err.code <= 0 || !err.text[0] || entry.raw != ENTRY_UNTOUCHED);
 	else
 		BUG_ON(entry.raw < LAYOUT_HIGH_RAM || entry.raw >= LOW_SIZE);
+	relocate(fd);
 	map_initramfs(fd);
 	check_guards();
 	forget_pages();

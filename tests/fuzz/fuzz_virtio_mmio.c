@@ -3,6 +3,7 @@
 #include <linux/virtio_config.h>
 #include <stdlib.h>
 
+#include "tests/fuzz/fetch_watch.h"
 #include "tests/unit/fake_driver.h"
 #include "tests/unit/fake_program.h"
 #include "vmm/base/bug.h"
@@ -69,6 +70,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	(void)argc;
 	(void)argv;
+	fetch_watch_check();
 	return log_open("/dev/null", false, false, &err);
 }
 
@@ -80,6 +82,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct error err;
 
 	fake_driver_init(&driver);
+	fetch_watch_begin(&program);
+	fetch_watch_add_driver(&driver);
 	device = (struct virtio_device){
 		.name = "echo",
 		.device_id = 42,
@@ -97,6 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fake_program_step(&program, &driver);
 		check_device();
 	}
+	fetch_watch_end();
 	virtio_device_fini(&device, &driver.loop);
 	fake_driver_fini(&driver);
 	return 0;

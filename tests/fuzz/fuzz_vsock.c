@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/fuzz/fetch_watch.h"
 #include "tests/unit/fake_driver.h"
 #include "tests/unit/fake_program.h"
 #include "vmm/base/bug.h"
@@ -237,6 +238,8 @@ static void start(void)
 	struct error err;
 
 	fake_driver_init(&driver);
+	fetch_watch_begin(&program);
+	fetch_watch_add_driver(&driver);
 	BUG_ON(vsock_new(&vsock, &service, &driver, &driver.memory, &driver.loop,
 			 driver.interrupt_fd, &err) < 0);
 	driver.device = vsock_device(vsock);
@@ -249,6 +252,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	(void)argc;
 	(void)argv;
+	fetch_watch_check();
 	return log_open("/dev/null", false, false, &err);
 }
 
@@ -274,6 +278,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	BUG_ON(fake_driver_run(&driver, MAX_EVENTS_TO_REST) == MAX_EVENTS_TO_REST);
 	for (unsigned int i = 0; i < VSOCK_MAX_CONNECTIONS; i++)
 		BUG_ON(clients[i]);
+	fetch_watch_end();
 	vsock_free(vsock);
 	fake_driver_fini(&driver);
 	return 0;

@@ -182,10 +182,14 @@ int fuse_client_send_raw(struct fuse_client *client)
 	if (!exact)
 		return -ENOMEM;
 	memcpy(exact, client->request, client->request_len);
+	if (client->on_request)
+		client->on_request(exact, client->request_len);
 	fuse_client_confine(client);
 	len = file_server_handle(client->server, exact, client->request_len, client->reply,
 				 sizeof(client->reply));
 	fuse_client_release_confined(client);
+	if (client->on_request)
+		client->on_request(NULL, 0);
 	free(exact);
 	if (len == 0)
 		return 1;

@@ -31,6 +31,8 @@ struct fuse_client {
 	uint32_t uid; /* of the next requests */
 	uint32_t gid;
 	uint64_t unique;
+	/* Told of the block with a request before it is served, of NULL after it; or NULL. */
+	void (*on_request)(uint8_t *block, size_t len);
 	size_t request_len;
 	size_t reply_len; /* of the last reply, without its header */
 	uint8_t request[FS_CHANNEL_AREA_SIZE];

@@ -11,7 +11,12 @@
 
 void scratch_dir_make(char path[SCRATCH_DIR_SIZE])
 {
-	(void)snprintf(path, SCRATCH_DIR_SIZE, "/tmp/bulkhead-test-XXXXXX");
+	scratch_dir_make_in("/tmp", path);
+}
+
+void scratch_dir_make_in(const char *parent, char path[SCRATCH_DIR_SIZE])
+{
+	(void)snprintf(path, SCRATCH_DIR_SIZE, "%s/bulkhead-test-XXXXXX", parent);
 	if (!mkdtemp(path) || chmod(path, 0755) < 0) {
 		perror(path);
 		exit(EXIT_FAILURE);

@@ -11,10 +11,28 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "vmm/backend/host_stream.h"
 #include "vmm/backend/socket_channel.h"
 #include "vmm/base/bug.h"
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
+
+/*
+ * Take @fd as the session gets it: opened again if that is possible. A pipe of another user's
+ * (@is_foreign) stays as it is, and blocks.
+ */
+static int pass_on(int fd, bool is_foreign)
+{
+	struct error err;
+	int again;
+
+	if (is_foreign)
+		return fd;
+	again = host_stream_duplicate(fd, &err);
+	BUG_ON(again < 0);
+	(void)close(fd);
+	return again;
+}
 
 void session_engine_open(struct session_engine *engine, struct fake_program *program,
 			 int stream_fds[PROTOCOL_NR_STREAMS])
@@ -36,7 +54,7 @@ void session_engine_open(struct session_engine *engine, struct fake_program *pro
 		else
 			BUG_ON(pipe(pair) < 0);
 		engine->streams[i] = pair[i == PROTOCOL_STDIN];
-		stream_fds[i] = pair[i != PROTOCOL_STDIN];
+		stream_fds[i] = pass_on(pair[i != PROTOCOL_STDIN], kind == 3);
 		BUG_ON(fcntl(engine->streams[i], F_SETFL, O_NONBLOCK) < 0);
 	}
 }
@@ -49,6 +67,41 @@ void session_engine_close(struct session_engine *engine)
 		fd_close(&engine->peers[i]);
 	for (unsigned int i = 0; i < PROTOCOL_NR_STREAMS; i++)
 		fd_close(&engine->streams[i]);
+}
+
+/*
+ * A request with a file, and streams or a terminal as far as there are any: mostly as many as it
+ * should have. Their far ends become peers.
+ */
+static void send_with_files(struct session_engine *engine, int client,
+			    const struct control_request *request, struct fake_program *program)
+{
+	static const char *const texts[] = { "{}", "", "{\"terminal\":true}" };
+	uint8_t choice = fake_program_byte(program);
+	unsigned int nr = request->verb == CONTROL_UPDATE ? 1 : choice % 2 ? 4 : 2;
+	int fds[CONTROL_FDS_MAX];
+	struct error err;
+
+	if (choice % 16 == 0)
+		nr = choice / 16 % (CONTROL_FDS_MAX + 1);
+	for (unsigned int i = 0; i < nr; i++) {
+		int *peer = &engine->peers[i % SESSION_ENGINE_PEERS];
+		int pair[2];
+
+		if (i == 0 && choice < 240) {
+			fds[0] = control_text_open(texts[choice % ARRAY_SIZE(texts)], &err);
+			BUG_ON(fds[0] < 0);
+			continue;
+		}
+		BUG_ON(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) <
+		       0);
+		fd_close(peer);
+		*peer = pair[0];
+		fds[i] = pair[1];
+	}
+	(void)control_send(client, request->verb, request->value, fds, nr, &err);
+	for (unsigned int i = 0; i < nr; i++)
+		(void)close(fds[i]);
 }
 
 static void ask(struct session_engine *engine, const struct session_guest *box,
@@ -70,7 +123,10 @@ static void ask(struct session_engine *engine, const struct session_guest *box,
 			       CONTROL_SOCKET_NAME);
 		(void)connect(*client, (struct sockaddr *)&address, sizeof(address));
 	}
-	(void)send(*client, request, len, MSG_NOSIGNAL);
+	if (request[0].verb == CONTROL_EXEC || request[0].verb == CONTROL_UPDATE)
+		send_with_files(engine, *client, &request[0], program);
+	else
+		(void)send(*client, request, len, MSG_NOSIGNAL);
 }
 
 static bool read_stream(const struct session_engine *engine, unsigned int index)

@@ -88,6 +88,17 @@ static void test_text(void)
 	check_logged("bulkhead: info: shown\nbulkhead: error: this\n");
 }
 
+/* What a taken-over process says ends on somebody's terminal. */
+static void test_text_bytes(void)
+{
+	open_log(false, false);
+	log_error("\033[2J\007\r\177 two\n\tlines gr\xc3\xbc\xc3\x9f"
+		  "e \xf0\x9f\x98\x80");
+	log_error("\x9b 1 \xc2\x9b 2 \xc2\xa9 \xc3");
+	check_logged("bulkhead: error: ?[2J??? two\n\tlines gr\xc3\xbc\xc3\x9f"
+		     "e \xf0\x9f\x98\x80\nbulkhead: error: ? 1 ?? 2 \xc2\xa9 ?\n");
+}
+
 static void test_json(void)
 {
 	check_json("plain", "plain");
@@ -169,6 +180,7 @@ int main(void)
 	scratch_dir_make(directory);
 	(void)snprintf(path, sizeof(path), "%s/log", directory);
 	test_text();
+	test_text_bytes();
 	test_json();
 	test_json_bytes();
 	test_long_messages();

@@ -120,6 +120,25 @@ static size_t append_json(char *line, size_t size, size_t len, const char *text)
 	return len;
 }
 
+void log_clean_text(char *text)
+{
+	unsigned char *c = (unsigned char *)text;
+
+	while (*c) {
+		size_t len = utf8_length(c);
+		bool is_line = *c == '\n' || *c == '\t';
+		bool is_c1 = len == 2 && c[0] == 0xc2 && c[1] < 0xa0;
+
+		if (len == 0 || is_c1 || (*c < 0x20 && !is_line) || *c == 0x7f) {
+			*c++ = '?';
+			if (is_c1)
+				*c++ = '?';
+		} else {
+			c += len;
+		}
+	}
+}
+
 void log_message(enum log_level level, const char *format, ...)
 {
 	char text[ERROR_TEXT_SIZE + 256];
@@ -143,6 +162,7 @@ void log_message(enum log_level level, const char *format, ...)
 		len += strftime(line + len, sizeof(line) - len,
 				"\",\"time\":\"%Y-%m-%dT%H:%M:%SZ\"}\n", &tm);
 	} else {
+		log_clean_text(text);
 		len = (size_t)snprintf(line, sizeof(line), "bulkhead: %s: %s\n", level_names[level],
 				       text);
 		if (len >= sizeof(line))

@@ -3,7 +3,8 @@
  * log.h - the log file of the command line (text or JSON lines) and the guest-fault log
  *
  * One line is one write(2) to a descriptor opened before sealing. Libraries do not log, they
- * return errors; logging is for the processes' top levels.
+ * return errors; logging is for the processes' top levels. Messages may hold any bytes: as text,
+ * they cannot steer a terminal; as JSON, they are UTF-8.
  *
  * Thread: any, after log_open().
  */
@@ -32,6 +33,12 @@ int log_descriptor(void);
 
 void log_message(enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/*
+ * Make @text, in which there can be a path or what another process says, harmless to a terminal:
+ * lines, tabs and characters that are shown stay, "?" stands for every other byte.
+ */
+void log_clean_text(char *text);
 
 #define log_error(...) log_message(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_message(LOG_LEVEL_WARNING, __VA_ARGS__)
