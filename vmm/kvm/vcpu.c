@@ -130,7 +130,8 @@ static void *run_thread(void *argument)
 	}
 	vcpu->environment->on_stop(vcpu->environment->context,
 				   r > 0 ? VCPU_STOP_SHUTDOWN : VCPU_STOP_FAILED, text);
-	return NULL;
+	/* The end of a thread takes system calls of its own, which a sealed one does not have. */
+	vcpu_gate_stay(vcpu->environment->gate);
 }
 
 int vcpu_init(struct vcpu *vcpu, const struct vm *vm, uint32_t index,

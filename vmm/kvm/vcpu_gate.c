@@ -78,3 +78,12 @@ bool vcpu_gate_pass(struct vcpu_gate *gate)
 	(void)pthread_mutex_unlock(&gate->lock);
 	return has_stood;
 }
+
+_Noreturn void vcpu_gate_stay(struct vcpu_gate *gate)
+{
+	(void)pthread_mutex_lock(&gate->lock);
+	gate->nr_standing++;
+	tell_if_still(gate);
+	for (;;)
+		(void)pthread_cond_wait(&gate->opened, &gate->lock);
+}

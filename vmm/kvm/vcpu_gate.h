@@ -37,5 +37,8 @@ void vcpu_gate_open(struct vcpu_gate *gate);
 /* Whether the gate is closed and all threads stand at it. */
 bool vcpu_gate_is_still(struct vcpu_gate *gate);
 
+/* Stand at the gate for good, as a thread does that has nothing more to run. */
+_Noreturn void vcpu_gate_stay(struct vcpu_gate *gate);
+
 /* Pass, when the gate is open. Returns whether this thread had to stand still for it. */
 bool vcpu_gate_pass(struct vcpu_gate *gate);
