@@ -4,7 +4,6 @@
 #include <linux/kvm.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 
 #include "vmm/base/checked_math.h"
 #include "vmm/sandbox/call_rules.h"
@@ -49,11 +48,9 @@ static const struct call_rule vcpu_rules[] = {
 	CALL_IF(ioctl, "run the guest", IS(1, KVM_RUN)),
 	CALL_IF(ioctl, "tell the guest's clock of a pause", IS(1, KVM_KVMCLOCK_CTRL)),
 	CALL(write, "eventfds: interrupts, the loop's wake-ups; the log"),
-	CALL(futex, "the locks of devices, the gate of a pause"),
+	CALL(futex, "the locks of devices; the gate of a pause, and of the end"),
 	CALL(rt_sigreturn, "the signal that calls it out of the guest"),
 	CALL(clock_gettime, "the time in a log line, where the vDSO does not know it"),
-	CALL_IF(madvise, "give back the stack of a thread that ends", IS(2, MADV_DONTNEED)),
-	CALL(exit, "the end of a processor that was reset"),
 };
 
 const struct call_filter vcpu_filter = {
