@@ -35,7 +35,6 @@ static const struct call_rule file_server_rules[] = {
 	CALL(umask, "the mode of what is created is the guest's"),
 	CALL(pread64, "READ"),
 	CALL(pwrite64, "WRITE"),
-	CALL(pwritev2, "WRITE that appends"),
 	CALL(lseek, "LSEEK, READDIR"),
 	CALL(getdents64, "READDIR, READDIRPLUS"),
 	CALL(fallocate, "FALLOCATE"),
