@@ -138,7 +138,7 @@ static void test_filter(void)
 	ok(is_refused(status_of(call_as_32_bit)));
 }
 
-/* No rule is vague: reasons are given, and what takes many meanings by an argument has a condition. */
+/* No rule is vague: each has a reason, and what an argument gives many meanings a condition. */
 static void test_tables(void)
 {
 	static const struct call_filter *const all[] = { &event_loop_filter, &vcpu_filter,

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/capability.h>
@@ -21,6 +22,11 @@
 #include "vmm/virtio/virtio_mmio.h"
 
 #define NAMES_MAX 8
+
+#ifndef MONITOR_LINES /* counted by the Makefile */
+#define MONITOR_LINES 0
+#define FILE_SERVER_LINES 0
+#endif
 
 struct process {
 	const char *name;
@@ -82,7 +88,8 @@ static void print_capabilities(uint64_t capabilities)
 {
 	printf("  capabilities:%s", capabilities ? "" : " none");
 	for (cap_value_t cap = 0; cap < cap_max_bits(); cap++) {
-		char *name = capabilities & UINT64_C(1) << cap ? cap_to_name(cap) : NULL;
+		bool is_kept = (capabilities & (UINT64_C(1) << cap)) != 0;
+		char *name = is_kept ? cap_to_name(cap) : NULL;
 
 		if (name)
 			printf(" %s", name);
@@ -148,7 +155,8 @@ static json_t *capabilities_json(uint64_t capabilities)
 	json_t *list = json_array();
 
 	for (cap_value_t cap = 0; cap < cap_max_bits(); cap++) {
-		char *name = capabilities & UINT64_C(1) << cap ? cap_to_name(cap) : NULL;
+		bool is_kept = (capabilities & (UINT64_C(1) << cap)) != 0;
+		char *name = is_kept ? cap_to_name(cap) : NULL;
 
 		if (name)
 			(void)json_array_append_new(list, json_string(name));

@@ -18,8 +18,10 @@
 
 void sandbox_use_heap_only(void)
 {
+	/* NOLINTBEGIN(concurrency-mt-unsafe): the process has one thread */
 	(void)mallopt(M_MMAP_MAX, 0);
 	(void)mallopt(M_ARENA_MAX, 1);
+	/* NOLINTEND(concurrency-mt-unsafe) */
 }
 
 /* What the C library would open a file for when it is first needed. */
