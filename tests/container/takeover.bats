@@ -60,7 +60,7 @@ all_killed()
 @test "the file server's filter ends whatever it has no need of" {
 	taken_over file-server each
 	all_killed "open-file: failed, ENOENT" "climb: failed, ENOENT" \
-		"climb-to-kernel-settings: failed, ENOENT" \
+		"climb-to-kernel-settings: failed, ENOENT" "open-device: failed, EROFS" \
 		"write-runtime-binary: failed, ENOENT" "connect-unix: failed, ENOENT" \
 		"connect-abstract: failed, ECONNREFUSED"
 }
