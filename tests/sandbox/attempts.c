@@ -385,7 +385,6 @@ const struct attempt attempts[] = {
 	{ "connect-abstract", connect_abstract },
 	{ "packet-socket", packet_socket },
 	{ "vsock-socket", vsock_socket },
-	{ "execute", execute },
 	{ "make-process", make_process },
 	{ "make-thread", make_thread },
 	{ "trace-process", trace_process },
@@ -417,5 +416,7 @@ const struct attempt attempts[] = {
 	{ "become-dumpable", become_dumpable },
 	{ "set-owner", set_owner },
 	{ "call-as-32-bit", call_as_32_bit },
+	/* Last: its process is no longer one of those that wait to be looked at. */
+	{ "execute", execute },
 	{ 0 },
 };
