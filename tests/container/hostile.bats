@@ -212,7 +212,7 @@ thread_jiffies()
 	loop=$(($(thread_jiffies "$monitor") - loop))
 	all=$(($(jiffies "$monitor") - all))
 	echo "# in 5 s: the event loop $((loop * 10)) ms, the processors $(((all - loop) * 10)) ms" >&3
-	((all > 0 && loop < all - loop))
+	((all > 0 && loop < all - loop)) || { tail -n 3 "$REPORT" "$LOG"; false; }
 	is_small "$monitor" monitor
 	ends_by_force
 }

@@ -159,7 +159,8 @@ run delete --force box
 # processor that the end of its process overtakes, a stop of the process.
 RARE=("event loop: poll" "event loop: fstat" "event loop: clock_gettime" "event loop: brk"
 	"vCPU: clock_gettime" "file server: brk" "file server: clock_gettime"
-	"file server: restart_syscall" "file server: exit_group" "container process: brk"
+	"file server: restart_syscall" "file server: exit_group" "file server: futex"
+	"container process: futex" "container process: brk"
 	"container process: clock_gettime" "container process: restart_syscall")
 
 @test "every rule of the filters is needed, and no call is without one" {
