@@ -200,21 +200,40 @@ thread_jiffies()
 	sed 's/.*) //' "/proc/$monitor/task/$1/stat" | awk '{ print $12 + $13 }'
 }
 
-@test "doorbells without end, from two processors: no more than they cost the guest itself" {
+# Measure a storm of some seconds. Returns 2 when the guest did not live that long.
+storm()
+{
 	local all loop
 
 	start storm --debug
 	wait_until 60 has_said storm
-	find_processes
+	find_processes || return 2
 	all=$(jiffies "$monitor")
 	loop=$(thread_jiffies "$monitor")
 	sleep 5
+	[ -e "/proc/$monitor/stat" ] || return 2
 	loop=$(($(thread_jiffies "$monitor") - loop))
 	all=$(($(jiffies "$monitor") - all))
 	echo "# in 5 s: the event loop $((loop * 10)) ms, the processors $(((all - loop) * 10)) ms" >&3
-	((all > 0 && loop < all - loop)) || { tail -n 3 "$REPORT" "$LOG"; false; }
-	is_small "$monitor" monitor
+	((all > 0 && loop < all - loop)) || return 1
+	is_small "$monitor" monitor || return 1
 	ends_by_force
+}
+
+# Where QEMU emulates two processors (tests/kvm-host/README.md), guests reset now and then: that is
+# told, and tried again.
+@test "doorbells without end, from two processors: no more than they cost the guest itself" {
+	local attempt status=2
+
+	for attempt in 1 2 3; do
+		status=0
+		storm || status=$?
+		[ $status -eq 2 ] || break
+		wait "$create" || :
+		tail -n 1 "$REPORT" | grep -a 'the guest reset itself'
+		echo "# attempt $attempt: the guest reset itself" >&3
+	done
+	[ $status -eq 0 ]
 }
 
 # ends TASK TEXT: the guest ends its VM; the reason is one line, and nothing else happened.
