@@ -292,8 +292,9 @@ log_has()
 @test "check says item by item whether containers can run here" {
 	run -0 bulkhead check
 	has_line 'ok      KVM runs guests'
+	has_text 'note    Landlock: '
 	run -0 bulkhead check --json
-	jq -e '.ok and (.checks | length == 6 and all(.ok))' <<< "$output"
+	jq -e '.landlockAbi >= 0 and .ok and (.checks | length == 6 and all(.ok))' <<< "$output"
 	run -1 bulkhead --kernel /no/such/kernel check
 	has_line 'ok      KVM runs guests'
 	has_text 'failed  guest kernel: '

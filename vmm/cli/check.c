@@ -16,6 +16,7 @@
 #include "vmm/cli/images.h"
 #include "vmm/kvm/kvm_host.h"
 #include "vmm/kvm/probe.h"
+#include "vmm/sandbox/landlock.h"
 
 #define PROBE_GUEST_MEMORY (UINT64_C(256) << 20)
 
@@ -160,6 +161,18 @@ static void print_item(const char *name, int result, const struct error *err, co
 	printf("        remedy: %s\n", remedy);
 }
 
+/* No finding: the sandbox has other walls. */
+static void print_landlock(void)
+{
+	int abi = landlock_abi();
+
+	if (abi)
+		printf("note    Landlock: version %d of its ABI\n", abi);
+	else
+		printf("note    Landlock: not available (CONFIG_SECURITY_LANDLOCK, "
+		       "lsm=landlock,...)\n");
+}
+
 static json_t *item_json(const char *name, int result, const struct error *err, const char *remedy)
 {
 	if (!result)
@@ -170,8 +183,8 @@ static json_t *item_json(const char *name, int result, const struct error *err, 
 
 static int print_json(json_t *list, json_t *configuration, bool is_fit, struct error *err)
 {
-	json_t *report = json_pack("{s:b, s:o, s:O*}", "ok", is_fit, "checks", list,
-				   "configuration", configuration);
+	json_t *report = json_pack("{s:b, s:o, s:i, s:O*}", "ok", is_fit, "checks", list,
+				   "landlockAbi", landlock_abi(), "configuration", configuration);
 	int r = report ? json_dumpf(report, stdout, JSON_INDENT(2)) : -1;
 
 	json_decref(report);
@@ -210,10 +223,12 @@ int verb_check(const struct global_options *globals, int argc, char **argv, stru
 	}
 	fd_close(&findings.kvm_fd);
 	configuration = effective_configuration(&findings);
-	if (list)
+	if (list) {
 		r = print_json(list, configuration, is_fit, err);
-	else
+	} else {
+		print_landlock();
 		print_configuration(configuration);
+	}
 	json_decref(configuration);
 	free(findings.kernel);
 	free(findings.initramfs);
