@@ -156,7 +156,8 @@ has_ended()
 
 # wait_until has no time to lose: without an answer every round takes seconds.
 @test "a first process that leaves guest-init no time: kill KILL" {
-	start box ".linux.resources.memory.limit = 67108864 | $STARVES" sh -c "$LOOP"
+	# guest-init has a moment to say that it was executed.
+	start box ".linux.resources.memory.limit = 67108864 | $STARVES" sh -c "sleep 1; $LOOP"
 	wait_until 60 is_mute
 	bulkhead kill box TERM
 	is_status box running

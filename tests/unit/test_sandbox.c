@@ -36,10 +36,10 @@ static const struct call_rule rules[] = {
 };
 static const struct call_filter filter = { "test", rules, ARRAY_SIZE(rules) };
 
-static _Noreturn void end(int code)
+/* Not _Noreturn: before such a call the sanitizer makes one of its own, which may be refused. */
+static void end(int code)
 {
-	syscall(SYS_exit_group, code); /* without the sanitizer's last words */
-	__builtin_unreachable();
+	syscall(SYS_exit_group, code);
 }
 
 /* The status with which a child ends that calls @function. */
