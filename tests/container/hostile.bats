@@ -220,11 +220,14 @@ storm()
 	ends_by_force
 }
 
-# Where QEMU emulates two processors (tests/kvm-host/README.md), guests reset now and then: that is
-# told, and tried again.
+# Where QEMU emulates the processors, this one resets guests and stops the emulated host, about one
+# time in eight (tests/kvm-host/README.md). "floods" has a storm of doorbells that is shorter.
 @test "doorbells without end, from two processors: no more than they cost the guest itself" {
 	local attempt status=2
 
+	if [ -z "${BULKHEAD_TEST_FULL:-}" ] && grep -q 'QEMU TCG' /proc/cpuinfo; then
+		skip "QEMU does not emulate two processors well enough; BULKHEAD_TEST_FULL=1 tries"
+	fi
 	for attempt in 1 2 3; do
 		status=0
 		storm || status=$?
