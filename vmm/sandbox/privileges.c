@@ -40,6 +40,9 @@ int privileges_become(uid_t id, struct error *err)
 {
 	if (setgroups(0, NULL) < 0 && errno != EPERM)
 		return error_set(err, errno, "leave the caller's groups");
+	/* Who has no other id to give has perhaps not the right to this group either. */
+	if (id == getuid() && id == geteuid())
+		return 0;
 	if (prctl(PR_SET_KEEPCAPS, 1) < 0 || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0)
 		return error_set(err, errno, "become user %u", id);
 	return raise_permitted() < 0 ? error_set(err, errno, "keep capabilities") : 0;

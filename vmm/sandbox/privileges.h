@@ -13,8 +13,8 @@
 
 /*
  * Become user and group @id, without supplementary groups. The capabilities of a privileged caller
- * stay, for what has to be done on the way. Does nothing to a caller who is @id already and may not
- * change its groups.
+ * stay, for what has to be done on the way. A caller who is @id already only leaves its groups, if
+ * it may.
  */
 int privileges_become(uid_t id, struct error *err);
 
