@@ -36,7 +36,7 @@ SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit
 FREESTANDING := -O2 -ffreestanding -fno-pic -fno-stack-protector -fcf-protection=none \
 	-fno-asynchronous-unwind-tables -mgeneral-regs-only -mno-red-zone
 LINK_HARDENING := -Wl,-z,relro,-z,now,-z,noexecstack
-LIBS := -ljansson -lfdt -lcap -lseccomp -lpthread
+LIBS := -ljansson -lfdt -lcap -lseccomp -lmnl -lpthread
 
 # --- sources -------------------------------------------------------------------------------------
 

@@ -21,6 +21,10 @@
  *     "statistics"  {}: what the container uses; answered by PARTs and DONE, see below
  *     "socket"  {"id": N}: listen in the place of a socket of the host, see below; no answer
  *     "socketGone"  {"id": N}: listen there no more
+ *     "network"  {"interfaces": [..], "resolver": bool}: what the container's network is from now on,
+ *               see below; no answer but ERROR before "start", WARNING after it
+ *     "incoming"  {"id": N, "port": P}: connect to port P of the container's loopback and, from
+ *               there, to port PROTOCOL_PORT_INCOMING + N of the host; no answer
  *
  * A process has a number: 0 for the container's first, others as the host chooses. A number is free
  * again once its process has been reported EXITED (or its ERROR was) and its streams have ended.
@@ -44,6 +48,22 @@
  *      bytes and the end of either direction.
  * The numbers are random, and no process but guest-init is told of them: so nobody goes around the
  * permissions of the socket.
+ *
+ * The network: the card of slot N is the device PROTOCOL_CARD_NAME of the bus "platform", which its
+ * driver is bound to when it is named here and unbound from when it no longer is. Each "network"
+ * message is the whole state; guest-init does what makes the difference to the one before. Members of
+ * an interface (always present unless marked ?):
+ *   "card": N, "name": "eth0", "mac": "02:42:ac:11:00:02", "mtu": bytes, "up": bool
+ *   "addresses": [{"address": "172.17.0.2", "prefix": 16, "broadcast"?: "172.17.255.255",
+ *                  "scope": RT_SCOPE_…}], IPv4 and IPv6
+ *   "routes": [{"family": AF_…, "destination"?: "10.0.0.0" (absent: default), "prefix": 8,
+ *               "gateway"?: "172.17.0.1", "source"?: address, "metric"?: n, "scope": RT_SCOPE_…,
+ *               "type": RTN_…, "flags": RTNH_F_ONLINK or 0, "mtu"?: bytes}] of the main table, those
+ *      that the kernel makes of addresses left out
+ *   "neighbours": [{"address": "172.17.0.1", "mac": ".."}], permanent ones
+ * With "resolver" true guest-init answers at 127.0.0.11, port 53, of the container (UDP and TCP), by
+ * connections to PROTOCOL_PORT_RESOLVER of the host, where DNS is spoken as over TCP (RFC 1035,
+ * section 4.2.2).
  *
  * A PART of statistics is text: the name of a file of the container's control group, then what is
  * in it, words divided by white space; a file with many lines has several parts. "memory.bound" is
@@ -116,6 +136,13 @@
 #define PROTOCOL_PROCESSES_MAX 256u
 
 #define PROTOCOL_PORT_SOCKETS 0x40000000u
+#define PROTOCOL_PORT_RESOLVER 1025u
+#define PROTOCOL_PORT_INCOMING 0x20000000u
+#define PROTOCOL_INCOMING_MAX 64u /* connections at a time; their numbers are below */
+#define PROTOCOL_CARD_NAME "%08x.virtio_mmio"
+#define PROTOCOL_CARD_BASE 0xd0004000u /* its number, slot 0 */
+#define PROTOCOL_CARD_STRIDE 0x1000u
+#define PROTOCOL_CARDS 4u
 #define PROTOCOL_SOCKET_ID_MAX 0x3fffffffu	 /* from 1 */
 #define PROTOCOL_SOCKETS_MAX 256u		 /* sockets of the host on offer at a time */
 #define PROTOCOL_SOCKET_CONNECTIONS_MAX 64u	 /* to all of them together */
@@ -140,6 +167,7 @@ enum protocol_frame_type {
 	PROTOCOL_OOM,	    /* code: how many processes the OOM killer has ended so far */
 	PROTOCOL_PART,	    /* text: a part of an answer, DONE ends it */
 	PROTOCOL_DONE,	    /* code: 0, or errno value; text: one sentence for the user */
+	PROTOCOL_WARNING,   /* text: one sentence for the host's log */
 };
 
 /* Guest to host. Little-endian, as both sides are. */
