@@ -8,10 +8,12 @@
 #include <unistd.h>
 
 #include "vmm/base/fd.h"
+#include "vmm/base/log.h"
 #include "vmm/base/signals.h"
 #include "vmm/session/session_requests.h"
 
 #define SIGNAL_EXIT_BASE 128
+#define WARNINGS_MAX 64 /* lines in the log */
 
 static void answer_start(struct session *session, int code, const char *text)
 {
@@ -144,6 +146,16 @@ static void on_exited(struct session *session, const struct protocol_frame *fram
 	enter_exited(session);
 }
 
+static void on_warning(struct session *session, const struct protocol_frame *frame)
+{
+	if (session->nr_warnings >= WARNINGS_MAX)
+		return;
+	session->nr_warnings++;
+	log_warning("guest-init: %s%s", frame->text,
+		    session->nr_warnings == WARNINGS_MAX ? "; no more of its warnings are shown"
+							 : "");
+}
+
 static bool is_expected(const struct session *session, uint32_t type)
 {
 	switch (type) {
@@ -158,6 +170,7 @@ static bool is_expected(const struct session *session, uint32_t type)
 	case PROTOCOL_EXITED:
 		return session->state >= SESSION_CREATED;
 	case PROTOCOL_OOM:
+	case PROTOCOL_WARNING:
 		return session->state >= SESSION_CREATING;
 	case PROTOCOL_PART:
 	case PROTOCOL_DONE:
@@ -214,6 +227,9 @@ static void on_frame(void *context, const struct protocol_frame *frame)
 	case PROTOCOL_DONE:
 		if (!session_queries_on_frame(&session->queries, frame))
 			fail(session, EPROTO, "guest-init sent more than was asked for");
+		break;
+	case PROTOCOL_WARNING:
+		on_warning(session, frame);
 		break;
 	}
 }

@@ -76,7 +76,8 @@ struct session {
 	struct control_client *pause_client; /* waits for session_guest_paused() */
 	struct session_queries queries;
 	struct event_source signals;
-	int exit_code; /* as a shell shows it: 128 + N for signal N */
+	unsigned int nr_warnings; /* of guest-init, logged so far */
+	int exit_code;		  /* as a shell shows it: 128 + N for signal N */
 	bool has_failed;
 	bool has_guest_ended; /* the failure is that the guest went away without a word */
 	struct error failure; /* valid when has_failed */
