@@ -341,8 +341,8 @@ static void on_oom(struct shim *shim)
 }
 
 /*
- * The monitor says itself why it ends; when a signal ended it nobody else can tell. Not inlined: see
- * on_command_line().
+ * The monitor says itself why it ends; when a signal ended it nobody else can tell. Not inlined:
+ * see on_command_line().
  */
 __attribute__((noinline)) static void explain_end(const struct shim *shim, int signal_number)
 {

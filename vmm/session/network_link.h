@@ -3,9 +3,9 @@
  * network_link.h - the container's network as the monitor sees it: cards for the machine, words for
  * the guest, and connections to the loopback of the container's network namespace
  *
- * The network process knows the network (backend/network_channel.h). Here its cards are put into the
- * machine's slots and the rest is passed on to guest-init, the state as soon as there is a container
- * to have it. When the network process is gone the network stays as it is.
+ * The network process knows the network (backend/network_channel.h). Here its cards are put into
+ * the machine's slots and the rest is passed on to guest-init, the state as soon as there is a
+ * container to have it. When the network process is gone the network stays as it is.
  *
  * A connection that came in at the namespace's loopback waits under a number until guest-init
  * connects for it; the two are joined then.
@@ -53,8 +53,8 @@ struct network_link {
 void network_link_prepare(struct network_link *link);
 
 /*
- * Take @channel_fd, also on failure; -1: there is no network process. @on_scanned with @context ends
- * each network_link_scan().
+ * Take @channel_fd, also on failure; -1: there is no network process. @on_scanned with @context
+ * ends each network_link_scan().
  */
 int network_link_init(struct network_link *link, int channel_fd, const struct network_cards *cards,
 		      void (*on_scanned)(void *context), void *context, struct guest_channel *guest,

@@ -7,7 +7,8 @@
  *   CREATING   the plan is sent                   CREATED: the launcher is told; ERROR: failed
  *   CREATED    the workload waits for its exec    `start` sends "start"
  *   STARTING   start was asked for                "start" is sent as soon as the guest has been told
- *                                                 of its network; STARTED or ERROR answers the caller
+ *                                                 of its network; STARTED or ERROR answers who
+ *                                                 asked
  *   RUNNING    the workload runs                  EXITED
  *   EXITED     the guest reported the end         output is drained, the loop stops
  *
