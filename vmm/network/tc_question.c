@@ -6,6 +6,13 @@
 
 #include "vmm/network/tc_batch.h"
 
+#define ATTRIBUTES_MAX 128u /* more than any object here has kinds of */
+
+/* Attributes by type. */
+struct attributes {
+	const struct nlattr *all[ATTRIBUTES_MAX];
+};
+
 struct reader {
 	tc_filter_fn on_filter;
 	void *context;
@@ -37,17 +44,41 @@ static int ask(struct tc_batch *batch, mnl_cb_t on_answer, void *context)
 	return 0;
 }
 
+static int keep_attribute(const struct nlattr *attribute, void *context)
+{
+	struct attributes *attributes = context;
+	uint16_t type = mnl_attr_get_type(attribute);
+
+	if (type < ATTRIBUTES_MAX)
+		attributes->all[type] = attribute;
+	return MNL_CB_OK;
+}
+
+static void sort_message(const struct nlmsghdr *message, struct attributes *ret)
+{
+	*ret = (struct attributes){ 0 };
+	(void)mnl_attr_parse(message, sizeof(struct tcmsg), keep_attribute, ret);
+}
+
+static void sort_nested(const struct nlattr *nest, struct attributes *ret)
+{
+	*ret = (struct attributes){ 0 };
+	(void)mnl_attr_parse_nested(nest, keep_attribute, ret);
+}
+
+static bool is_text(const struct nlattr *attribute, const char *text)
+{
+	return attribute && mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0 &&
+	       strcmp(mnl_attr_get_str(attribute), text) == 0;
+}
+
 static int on_ingress(const struct nlmsghdr *answer, void *context)
 {
-	const struct nlattr *attribute;
+	struct attributes attributes;
 	bool *ret_is_plain = context;
 
-	mnl_attr_for_each(
-		attribute, answer,
-		sizeof(struct tcmsg)) if (mnl_attr_get_type(attribute) == TCA_KIND &&
-					  mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) ==
-						  0) *ret_is_plain =
-		strcmp(mnl_attr_get_str(attribute), "ingress") == 0;
+	sort_message(answer, &attributes);
+	*ret_is_plain = is_text(attributes.all[TCA_KIND], "ingress");
 	return MNL_CB_OK;
 }
 
@@ -67,76 +98,67 @@ int tc_ingress_exists(struct tc_batch *batch, uint32_t ifindex, bool *ret_is_pla
 
 static void read_action(const struct nlattr *action, struct tc_filter *filter)
 {
-	const struct nlattr *attribute, *options = NULL;
-	const char *kind = "";
+	struct attributes attributes, options;
+	const struct nlattr *parameters;
 
-	mnl_attr_for_each_nested(attribute, action)
-	{
-		if (mnl_attr_get_type(attribute) == TCA_ACT_OPTIONS)
-			options = attribute;
-		else if (mnl_attr_get_type(attribute) == TCA_ACT_KIND &&
-			 mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
-			kind = mnl_attr_get_str(attribute);
-	}
-	if (!options)
+	sort_nested(action, &attributes);
+	if (!attributes.all[TCA_ACT_OPTIONS])
 		return;
-	mnl_attr_for_each_nested(attribute, options)
-	{
-		uint16_t type = mnl_attr_get_type(attribute);
-		size_t size = mnl_attr_get_payload_len(attribute);
+	sort_nested(attributes.all[TCA_ACT_OPTIONS], &options);
+	parameters = options.all[TCA_GACT_PARMS];
+	if (is_text(attributes.all[TCA_ACT_KIND], "gact") && parameters &&
+	    mnl_attr_get_payload_len(parameters) >= sizeof(struct tc_gact)) {
+		const struct tc_gact *gact = mnl_attr_get_payload(parameters);
+		uint32_t verdict = (uint32_t)gact->action;
 
-		if (strcmp(kind, "gact") == 0 && type == TCA_GACT_PARMS &&
-		    size >= sizeof(struct tc_gact)) {
-			const struct tc_gact *gact = mnl_attr_get_payload(attribute);
-			uint32_t verdict = (uint32_t)gact->action;
+		if ((verdict & ~(uint32_t)TC_ACT_EXT_VAL_MASK) == TC_ACT_GOTO_CHAIN)
+			filter->goes_to = verdict & TC_ACT_EXT_VAL_MASK;
+	}
+	parameters = options.all[TCA_MIRRED_PARMS];
+	if (is_text(attributes.all[TCA_ACT_KIND], "mirred") && parameters &&
+	    mnl_attr_get_payload_len(parameters) >= sizeof(struct tc_mirred)) {
+		const struct tc_mirred *mirred = mnl_attr_get_payload(parameters);
 
-			if (TC_ACT_EXT_CMP(verdict, TC_ACT_GOTO_CHAIN))
-				filter->goes_to = verdict & TC_ACT_EXT_VAL_MASK;
-		} else if (strcmp(kind, "mirred") == 0 && type == TCA_MIRRED_PARMS &&
-			   size >= sizeof(struct tc_mirred)) {
-			const struct tc_mirred *mirred = mnl_attr_get_payload(attribute);
-
-			filter->has_target = true;
-			filter->target = mirred->ifindex;
-		}
+		filter->has_target = true;
+		filter->target = mirred->ifindex;
 	}
 }
 
-static void read_options(const struct nlattr *options, struct tc_filter *filter)
+/* The numbers of attributes are each classifier's own. */
+static void read_flower(const struct nlattr *options, struct tc_filter *filter)
 {
-	const struct nlattr *attribute, *action;
+	struct attributes attributes, actions;
 
-	mnl_attr_for_each_nested(attribute,
-				 options) if (mnl_attr_get_type(attribute) == TCA_FLOWER_ACT)
-		mnl_attr_for_each_nested(action, attribute) read_action(action, filter);
+	filter->is_flower = true;
+	if (!options)
+		return;
+	sort_nested(options, &attributes);
+	if (!attributes.all[TCA_FLOWER_ACT])
+		return;
+	sort_nested(attributes.all[TCA_FLOWER_ACT], &actions);
+	for (size_t i = 0; i < ATTRIBUTES_MAX; i++)
+		if (actions.all[i])
+			read_action(actions.all[i], filter);
 }
 
 static int on_filter_message(const struct nlmsghdr *answer, void *context)
 {
 	const struct reader *reader = context;
 	const struct tcmsg *tc = mnl_nlmsg_get_payload(answer);
-	const struct nlattr *attribute, *options = NULL;
 	struct tc_filter filter = { 0 };
+	struct attributes attributes;
 
 	if (answer->nlmsg_type != RTM_NEWTFILTER)
 		return MNL_CB_OK;
+	sort_message(answer, &attributes);
 	filter.handle = tc->tcm_handle;
 	filter.is_head = !tc->tcm_handle;
 	filter.priority = (uint16_t)(tc->tcm_info >> 16);
-	mnl_attr_for_each(attribute, answer, sizeof(*tc))
-	{
-		uint16_t type = mnl_attr_get_type(attribute);
-
-		if (type == TCA_CHAIN && mnl_attr_validate(attribute, MNL_TYPE_U32) == 0)
-			filter.chain = mnl_attr_get_u32(attribute);
-		else if (type == TCA_KIND && mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
-			filter.is_flower = strcmp(mnl_attr_get_str(attribute), "flower") == 0;
-		else if (type == TCA_OPTIONS)
-			options = attribute;
-	}
-	/* The numbers of attributes are each classifier's own. */
-	if (options && filter.is_flower)
-		read_options(options, &filter);
+	if (attributes.all[TCA_CHAIN] &&
+	    mnl_attr_validate(attributes.all[TCA_CHAIN], MNL_TYPE_U32) == 0)
+		filter.chain = mnl_attr_get_u32(attributes.all[TCA_CHAIN]);
+	if (is_text(attributes.all[TCA_KIND], "flower"))
+		read_flower(attributes.all[TCA_OPTIONS], &filter);
 	reader->on_filter(reader->context, &filter);
 	return MNL_CB_OK;
 }
