@@ -86,7 +86,7 @@ static int on_ingress(const struct nlmsghdr *answer, void *context)
 
 int tc_ingress_exists(struct tc_batch *batch, uint32_t ifindex, bool *ret_is_plain)
 {
-	/* Without NLM_F_ECHO, kernels before 6.7 tell everybody but who asks. */
+	/* Without NLM_F_ECHO, kernels such as 6.1 tell everybody but who asks. */
 	struct tcmsg *tc = tc_batch_message(batch, RTM_GETQDISC, NLM_F_ACK | NLM_F_ECHO, ifindex);
 	enum ingress found = INGRESS_NONE;
 	int r;
