@@ -27,7 +27,7 @@ static const uint16_t protocols[NR_SOCKETS] = { ETH_P_IP, ETH_P_IPV6, ETH_P_ARP 
 
 struct watched {
 	int fds[NR_SOCKETS];
-	bool is_watched, is_silent;
+	bool is_watched, is_silent, is_heard;
 	struct denied_card card;
 	unsigned int nr_lines, nr_reads; /* in this window */
 };
@@ -39,19 +39,17 @@ struct card_denials {
 	struct watched slots[NETWORK_SLOTS];
 };
 
-static int open_slot(struct card_denials *denials, struct watched *slot, struct error *err)
+static int open_slot(struct watched *slot, struct error *err)
 {
 	for (size_t i = 0; i < NR_SOCKETS; i++) {
 		const int size = RECEIVE_BUFFER;
 		/* Of no protocol: it gets nothing until it is bound. */
 		int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		struct epoll_event event = { 0 };
 
 		if (fd < 0)
 			return error_set(err, errno, "packet socket");
 		slot->fds[i] = fd;
-		if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)) < 0 ||
-		    epoll_ctl(denials->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+		if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)) < 0)
 			return error_set(err, errno, "packet socket");
 	}
 	return 0;
@@ -75,7 +73,7 @@ int card_denials_new(struct card_denials **ret, int window_s, struct error *err)
 	    epoll_ctl(denials->epoll_fd, EPOLL_CTL_ADD, denials->timer_fd, &event) < 0)
 		r = error_set(err, errno, "denied frames");
 	for (uint32_t i = 0; !r && i < NETWORK_SLOTS; i++)
-		r = open_slot(denials, &denials->slots[i], err);
+		r = open_slot(&denials->slots[i], err);
 	if (r < 0) {
 		card_denials_free(denials);
 		return r;
@@ -101,13 +99,21 @@ int card_denials_fd(const struct card_denials *denials)
 	return denials->epoll_fd;
 }
 
-/* Whether what comes to the slot wakes us up. */
-static void listen_to(const struct card_denials *denials, const struct watched *slot, bool is_heard)
+/*
+ * Whether what comes to the slot wakes us up. One that does not is not in the set at all: there,
+ * the error of a tap that went would wake us up all the time.
+ */
+static void listen_to(const struct card_denials *denials, struct watched *slot, bool is_heard)
 {
-	struct epoll_event event = { .events = is_heard ? EPOLLIN : 0 };
+	if (slot->is_heard == is_heard)
+		return;
+	slot->is_heard = is_heard;
+	for (size_t i = 0; i < NR_SOCKETS; i++) {
+		struct epoll_event event = { .events = EPOLLIN };
 
-	for (size_t i = 0; i < NR_SOCKETS; i++)
-		(void)epoll_ctl(denials->epoll_fd, EPOLL_CTL_MOD, slot->fds[i], &event);
+		(void)epoll_ctl(denials->epoll_fd, is_heard ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
+				slot->fds[i], &event);
+	}
 }
 
 /* Keep the first bytes of frames for other hosts, or nothing. */

@@ -10,6 +10,7 @@
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
 #include "vmm/base/log.h"
+#include "vmm/network/card_denials.h"
 #include "vmm/network/card_filter.h"
 #include "vmm/network/network_scan.h"
 #include "vmm/network/network_state_json.h"
@@ -44,6 +45,7 @@ struct network_cards {
 	uint32_t complaints[COMPLAINTS_MAX]; /* interfaces that were complained about */
 	unsigned int nr_complaints;	     /* all of them: the next place is the oldest's */
 	bool has_told_limits;
+	struct card_denials *denials; /* NULL: there can be none */
 };
 
 int network_cards_new(struct network_cards **ret, int channel_fd, struct mnl_socket *netlink,
@@ -65,6 +67,8 @@ int network_cards_new(struct network_cards **ret, int channel_fd, struct mnl_soc
 			return -err->code;
 		}
 	}
+	if (card_denials_new(&cards->denials, CARD_DENIALS_WINDOW_S, err) < 0)
+		log_info("network: denied frames are not logged: %s", err->text);
 	*ret = cards;
 	return 0;
 }
@@ -105,6 +109,23 @@ static void log_failure(struct network_cards *cards, const struct network_interf
 {
 	if (is_first_complaint(cards, interface->ifindex))
 		log_some(cards, "%s: %s", interface->name, err->text);
+}
+
+int network_cards_fd(const struct network_cards *cards)
+{
+	return cards->denials ? card_denials_fd(cards->denials) : -1;
+}
+
+static void log_denial(void *context, const char *line)
+{
+	(void)context;
+	log_warning("network: %s", line);
+}
+
+void network_cards_log_denials(struct network_cards *cards)
+{
+	if (cards->denials)
+		card_denials_read(cards->denials, log_denial, NULL);
 }
 
 /* --- the monitor ------------------------------------------------------------------------------ */
@@ -178,13 +199,14 @@ static void part(struct network_cards *cards, struct card *card)
 	if (card->tap_ifindex)
 		r = tap_down(cards->netlink, card->tap_ifindex, &err);
 	if (!r)
-		r = card_filter_clear(cards->netlink, card->known.ifindex, card->tap_ifindex,
-				      &err);
+		r = card_filter_clear(cards->netlink, card->known.ifindex, card->tap_ifindex, &err);
 	if (r < 0) {
 		/* What cannot be undone is not used again. */
 		log_failure(cards, &card->known, &err);
 		fd_close(&card->tun_fd);
 	}
+	if (cards->denials)
+		card_denials_unwatch(cards->denials, (uint32_t)(card - cards->cards));
 	card->known = (struct network_interface){ .ifindex = 0 };
 	card->is_leaving = false;
 }
@@ -254,6 +276,20 @@ static bool is_filter_current(const struct network_cards *cards, const struct ca
 	return true;
 }
 
+static int set_filter(struct network_cards *cards, struct card *card,
+		      const struct network_interface *now, struct error *err)
+{
+	struct error watch_err;
+	int r = card_filter_set(cards->netlink, now, card->tap_ifindex, cards->policy,
+				cards->state.has_resolver, err);
+
+	if (!r && cards->denials &&
+	    card_denials_watch(cards->denials, (uint32_t)(card - cards->cards), now,
+			       card->tap_ifindex, cards->policy, &watch_err) < 0)
+		log_some(cards, "%s", watch_err.text);
+	return r;
+}
+
 /* The filter comes first: the tap is up with one only. */
 static int set_card(struct network_cards *cards, struct card *card,
 		    const struct network_interface *now, bool is_new, struct error *err)
@@ -262,8 +298,7 @@ static int set_card(struct network_cards *cards, struct card *card,
 	int r = 0;
 
 	if (is_new || !is_filter_current(cards, card, now))
-		r = card_filter_set(cards->netlink, now, card->tap_ifindex, cards->policy,
-				    passes_resolver, err);
+		r = set_filter(cards, card, now, err);
 	if (!r && (is_new || card->known.mtu != now->mtu))
 		r = tap_up(cards->netlink, card->tap_ifindex, now->mtu, err);
 	if (!r) {
@@ -386,6 +421,7 @@ void network_cards_free(struct network_cards *cards)
 			part(cards, &cards->cards[i]);
 		fd_close(&cards->cards[i].tun_fd);
 	}
+	card_denials_free(cards->denials);
 	free(cards->told);
 	free(cards);
 }
