@@ -30,6 +30,7 @@ struct watched {
 	bool is_watched, is_silent, is_heard;
 	struct denied_card card;
 	unsigned int nr_lines, nr_reads; /* in this window */
+	unsigned int nr_taken;		 /* read since the kernel's count was reset */
 };
 
 struct card_denials {
@@ -143,10 +144,10 @@ static int watch_socket(int fd, uint16_t protocol, uint32_t tap_ifindex)
 	return r;
 }
 
-/* Forget what came, and its number. */
-static unsigned int drain(const struct watched *slot)
+/* Forget what came. Returns how many of all that came since the last time were not read. */
+static unsigned int drain(struct watched *slot)
 {
-	unsigned int count = 0;
+	unsigned int count = 0, nr_taken = slot->nr_taken;
 
 	for (size_t i = 0; i < NR_SOCKETS; i++) {
 		struct tpacket_stats statistics = { 0 };
@@ -161,7 +162,8 @@ static unsigned int drain(const struct watched *slot)
 		    0)
 			count += statistics.tp_packets;
 	}
-	return count;
+	slot->nr_taken = 0;
+	return count > nr_taken ? count - nr_taken : 0;
 }
 
 int card_denials_watch(struct card_denials *denials, uint32_t slot_index,
@@ -218,11 +220,10 @@ static void end_window(struct card_denials *denials, card_denials_fn tell, void 
 	denials->is_timed = false;
 	for (uint32_t i = 0; i < NETWORK_SLOTS; i++) {
 		struct watched *slot = &denials->slots[i];
-		unsigned int count;
 
 		if (slot->is_silent) {
-			/* The number is of all since the last window; some were told of. */
-			count = drain(slot) - slot->nr_reads;
+			unsigned int count = drain(slot);
+
 			snprintf(line, sizeof(line), "%s: denied %u more frames", slot->card.name,
 				 count);
 			tell(context, line);
@@ -250,6 +251,7 @@ static void read_slot(struct card_denials *denials, struct watched *slot, card_d
 				break;
 			nr_left--;
 			slot->nr_reads++;
+			slot->nr_taken++;
 			begin_window(denials);
 			if (denied_frame_describe(&slot->card, frame, (size_t)size, line,
 						  sizeof(line))) {
