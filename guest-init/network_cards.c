@@ -54,7 +54,7 @@ static int card_find_entry(int sysfs_fd, const char *path, const char *prefix, c
 		fd_close(&fd);
 		return -ENODEV;
 	}
-	while (r && (entry = readdir(dir))) /* NOLINT(concurrency-mt-unsafe): a stream of its own */
+	while (r && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.' && !strncmp(entry->d_name, prefix, strlen(prefix)) &&
 		    strlen(entry->d_name) < size) {
 			(void)snprintf(ret_name, size, "%s", entry->d_name);
