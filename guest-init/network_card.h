@@ -14,7 +14,7 @@
 
 /* Where cards come from and go to. */
 struct network_place {
-	int sysfs_fd;	       /* of network_cards_open() */
+	int sysfs_fd;	       /* of card_driver_open() */
 	struct netlink first;  /* the guest's first network namespace */
 	struct netlink inside; /* the container's, which is guest-init's own by now */
 	int namespace_fd;      /* of the container; -1: the first is the container's */

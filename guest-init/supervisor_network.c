@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <sys/epoll.h>
 
-#include "guest-init/network_cards.h"
+#include "guest-init/card_driver.h"
 #include "guest-init/scope.h"
 
 /* Done when it is needed first: a container without a network costs nothing. */
@@ -15,7 +15,7 @@ static int supervisor_open_network(struct supervisor *supervisor, struct failure
 
 	if (supervisor->network)
 		return 0;
-	sysfs_fd = network_cards_open(err);
+	sysfs_fd = card_driver_open(err);
 	if (sysfs_fd < 0)
 		return failure_prefix(err, "network");
 	supervisor->network = network_new(sysfs_fd, first->pid_fd, &supervisor->plan, err);

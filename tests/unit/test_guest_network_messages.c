@@ -3,27 +3,26 @@
  * test_guest_network_messages.c - when the monitor may talk of the network, and what becomes of
  * mistakes; of cards, which a test's machine must never touch, there is none
  */
-#include "guest-init/network_cards.h"
+#include "guest-init/card_driver.h"
 #include "tests/unit/guest_machine.h"
 
-int network_cards_open(struct failure *err)
+int card_driver_open(struct failure *err)
 {
 	int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 ? failure_set(err, errno, "open /") : fd;
 }
 
-int network_cards_bind(int sysfs_fd, uint32_t number, char ret_name[IF_NAMESIZE],
-		       struct failure *err)
+int card_driver_bind(int sysfs_fd, uint32_t number, char ret_name[IF_NAMESIZE], struct failure *err)
 {
 	(void)sysfs_fd;
 	(void)ret_name;
 	return failure_set(err, ENODEV, "card %u", number);
 }
 
-int network_cards_unbind(int sysfs_fd, uint32_t number, struct failure *err)
+int card_driver_unbind(int sysfs_fd, uint32_t number, struct failure *err)
 {
-	return network_cards_bind(sysfs_fd, number, NULL, err);
+	return card_driver_bind(sysfs_fd, number, NULL, err);
 }
 
 /* A message with the interface of card 0, or without. */
