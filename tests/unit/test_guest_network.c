@@ -179,22 +179,22 @@ static void test_cards(void)
 	is_str(driver_heard(&box, DRIVER "bind"), "");
 	refuses(INTERFACE(0, "eth0", IP4, "", "") ", " INTERFACE(2, "eth2", "", "", ""),
 		"network: eth2: card 2: no such device");
-	is_str(driver_heard(&box, DRIVER "bind"), "d0006000.virtio_mmio");
+	is_str(driver_heard(&box, DRIVER "bind"), "d0006000.virtio");
 	/* It comes with the next message. */
 	add_card(&box, 2);
 	says(INTERFACE(0, "eth0", IP4, "", "") ", " INTERFACE(2, "eth2", "", "", ""));
 	shows(&box, "ip -o link show eth2", "02:00:00:00:00:02");
 	is_str(driver_heard(&box, DRIVER "unbind"), "");
 	says(INTERFACE(2, "eth2", "", "", ""));
-	is_str(driver_heard(&box, DRIVER "unbind"), "d0004000.virtio_mmio");
+	is_str(driver_heard(&box, DRIVER "unbind"), "d0004000.virtio");
 	hides(&box, "ip route", "blackhole");
 	says("");
-	is_str(driver_heard(&box, DRIVER "unbind"), "d0006000.virtio_mmio");
+	is_str(driver_heard(&box, DRIVER "unbind"), "d0006000.virtio");
 	/* Not the card that was announced: it is given back. */
 	refuses("{'card': 1, 'name': 'eth1', 'mac': '02:00:00:00:00:99', 'mtu': 1500, 'up': true, "
 		"'addresses': [], 'routes': [], 'neighbours': []}",
 		"network: eth1: card 1 has another hardware address");
-	is_str(driver_heard(&box, DRIVER "unbind"), "d0005000.virtio_mmio");
+	is_str(driver_heard(&box, DRIVER "unbind"), "d0005000.virtio");
 	end();
 }
 
