@@ -313,6 +313,10 @@ static void test_malformed(void)
 				       "{'address': '10.0.0.1', 'mac': '02:00:00:00:00'}")),
 		     "network: interfaces[0]: a: neighbours[0]: mac \"02:00:00:00:00\" is not a "
 		     "hardware address");
+	is_malformed(MESSAGE(INTERFACE(0, "a", "", "",
+				       "{'address': '10.0.0.1', 'mac': '02:00:00:00:00:0g'}")),
+		     "network: interfaces[0]: a: neighbours[0]: mac \"02:00:00:00:00:0g\" is not a "
+		     "hardware address");
 }
 
 int main(void)
