@@ -5,11 +5,14 @@
 # named runtime; the last check makes the runtime the default one.
 # shellcheck source=tests/engines/containers.bash
 . "$HERE/containers.bash"
+# shellcheck source=tests/engines/networks.bash
+. "$HERE/networks.bash"
 # shellcheck source=tests/engines/containerd.bash
 . "$HERE/containerd.bash"
 
 # shellcheck disable=SC2034 # for run
-CHECKS=(info "${FLAGS[@]}" "${MAIN[@]}" default)
+CHECKS=(info "${FLAGS[@]}" "${MAIN[@]}" "${NETWORKS[@]}" default)
+MTU_OPTION=com.docker.network.driver.mtu
 ENGINE=(docker -H "unix://$WORK/docker.sock")
 CONTAINER_RUN=("${ENGINE[@]}" run --network none --runtime "$RUNTIME")
 OOM_FIELDS=(.State.ExitCode .State.OOMKilled)
@@ -43,7 +46,7 @@ start_engine()
 	dockerd --config-file "$WORK/daemon.json" --host "unix://$WORK/docker.sock" \
 		--containerd "$WORK/containerd.sock" \
 		--data-root "$WORK/data" --exec-root "$WORK/run" --pidfile "$WORK/dockerd.pid" \
-		--bridge none --iptables=false --storage-driver overlay2 \
+		--bip 10.77.0.1/24 --ipv6 --fixed-cidr-v6 fd77::/64 --storage-driver overlay2 \
 		--exec-opt native.cgroupdriver=cgroupfs > "$WORK/dockerd.log" 2>&1 < /dev/null &
 	DOCKERD=$!
 	wait_for_daemon $! "$WORK/dockerd.log" engine version || return 1
@@ -59,6 +62,7 @@ stop_engine()
 	[ ${#containers[@]} -eq 0 ] || engine rm -f "${containers[@]}" > /dev/null
 	kill "$DOCKERD"
 	wait "$DOCKERD"
+	remove_outside
 	stop_containerd
 }
 

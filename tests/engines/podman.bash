@@ -4,9 +4,12 @@
 # podman: one process per command, and conmon beside each container.
 # shellcheck source=tests/engines/containers.bash
 . "$HERE/containers.bash"
+# shellcheck source=tests/engines/networks.bash
+. "$HERE/networks.bash"
 
 # shellcheck disable=SC2034 # for run
-CHECKS=(info "${FLAGS[@]}" mapped "${MAIN[@]}")
+CHECKS=(info "${FLAGS[@]}" mapped "${MAIN[@]}" "${NETWORKS[@]}")
+MTU_OPTION=mtu
 ENGINE=(podman --runtime "$RUNTIME")
 CONTAINER_RUN=("${ENGINE[@]}" run --network none)
 # conmon 2.1 often ends before it has read that there was an OOM kill.
@@ -61,6 +64,7 @@ start_engine()
 stop_engine()
 {
 	engine rm -f -a > /dev/null
+	remove_outside
 	umount "$WORK/storage/overlay" "$WORK"/storage/overlay-containers/*/userdata/shm 2> /dev/null
 	return 0
 }
