@@ -112,7 +112,7 @@ in_container()
 HELPERS='
 settled() { for i in $(seq 100); do ip -6 address | grep -q tentative || return; sleep 0.1; done; }
 addresses() { settled; ip -o address show dev "$1" | awk "{ print \$3, \$4 }" | sort; }
-routes() { ip "$1" route | sed "s/  */ /g; s/ $//; /^ff00::/d" | sort; }
+routes() { ip "$1" route | sed "s/  */ /g; s/ $//; /ff00::/d" | sort; }
 link() { echo "$(cat "/sys/class/net/$1/address") $(cat "/sys/class/net/$1/mtu")"; }
 line() { paste -sd ";" | sed "s/;/; /g"; }
 pings() { ping -c 2 -i 0.2 -w 10 "$@" > /tmp/ping 2>&1; sed -n "s/.*, \(.*packet loss\).*/\1/p" /tmp/ping; }
@@ -143,7 +143,7 @@ check_inside()
 		echo "routes6: $(routes -6 | line)"
 		echo "hosts: $(grep -E "serves|elsewhere" /etc/hosts | tr "\t" " " | sort | line)"
 		echo "self: $($echo tcp 10.77.1.10 7701 "") $($echo tcp 127.0.0.1 7700 own)"
-		ping -c 1 -w 10 elsewhere > /dev/null 2>&1 || echo "elsewhere: nobody"'
+		echo "by_name: $(pings serves)"'
 }
 
 # Ports that the host forwards: from the host itself and from outside.
@@ -222,7 +222,7 @@ check_plug()
 {
 	need_server
 	need_client
-	say_yes apart engine exec client sh -c '! /guest/net_echo tcp 10.77.1.10 7700 x | grep -q ^x$'
+	say_yes apart engine exec client sh -c '! ping -c 1 -w 3 10.77.1.10'
 	capture engine network connect --ip 10.77.1.20 plain client
 	say code "$code"
 	say interface "$(interface_of client 10.77.1.20)"
@@ -251,7 +251,6 @@ check_replug()
 		echo "routes: $(routes -4 | line)"
 		echo "sizes: $($echo sizes 10.77.3.1 7800 1372 1373)"
 		echo "first: $($echo sizes 10.77.2.1 7800 8972)"'
-	say_yes apart engine exec client sh -c '! /guest/net_echo tcp 10.77.1.10 7700 x | grep -q ^x$'
 }
 
 # Two containers of one network, by bridge, without the host's hand in it.
@@ -268,10 +267,10 @@ check_between()
 		echo "bulk: $($echo bulk 10.77.1.10 7700 3000000)"
 		echo "ping: $(pings 10.77.1.10) $(pings fd77:1::10)"
 		echo "sizes: $($echo sizes 10.77.1.10 7700 1472 1473)"
-		echo "neighbour: $(ip neighbour show 10.77.1.10 dev eth0 | grep -o 02:77:01:00:00:10)"
+		echo "neighbour: $(grep "^10.77.1.10 " /proc/net/arp | grep -o 02:77:01:00:00:10)"
 		(echo page > /tmp/index.html; httpd -p 8080 -h /tmp; nc -l -p 8081 -e cat) &
 		sleep 0.5; echo "httpd: ready"'
-	in_container server 'echo "wget: $(wget -q -T 10 -O - http://10.77.1.30:8080/)"
+	in_container server 'echo "http: $(printf "GET / HTTP/1.0\r\n\r\n" | nc -w 10 10.77.1.30 8080 | tail -n 1)"
 		echo "nc: $(echo through nc | nc -w 10 10.77.1.30 8081)"'
 	engine rm -f second > /dev/null
 }
