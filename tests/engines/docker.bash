@@ -118,3 +118,42 @@ is_default()
 {
 	[ "$(engine info --format '{{.DefaultRuntime}}')" = "$RUNTIME" ]
 }
+
+# The daemon answers for the names of a network, at an address of the container's own loopback.
+check_names()
+{
+	need_server
+	need_second
+	in_container second "$LOOK_UP"'
+		echo "resolver: $(grep nameserver /etc/resolv.conf)"
+		echo "server: $(look_up a server) $(look_up aaaa server)"
+		echo "reverse: $(nslookup 10.77.1.10 | sed -n "s/.*name = //p")"
+		echo "ping: $(pings server)"
+		for i in $(seq 16); do look_up a server > "/tmp/answer-$i" & done; wait
+		echo "many: $(cat /tmp/answer-* | sort | uniq -c | xargs)"'
+	in_container server "$LOOK_UP"'echo "alias: $(look_up a other)"'
+}
+
+LOOK_UP='look_up() { nslookup -type="$1" "$2" | awk "/^Name/{ n = 1 } n && /^Address/{ print \$2 }"; }
+'
+
+# The network that containers are in by default has no names, until one joins another network.
+check_bridge()
+{
+	need_server
+	start_on bridge bridged
+	say code "$code"
+	in_container bridged '
+		echo "addresses: $(addresses eth0 | line)"
+		echo "routes: $(routes -4 | line)"
+		echo "resolver: $(grep -c 127.0.0.11 /etc/resolv.conf)"
+		echo "outside: $($echo tcp 192.0.2.2 7801 "")"'
+	say host "$("$ECHO" tcp 10.77.0.2 7700 stream)"
+	capture engine network connect plain bridged
+	say connected "$code"
+	in_container bridged "$LOOK_UP"'
+		for i in $(seq 100); do [ ! -e /sys/class/net/eth1 ] || break; sleep 0.1; done
+		echo "names: $(look_up a server)"
+		echo "tcp: $($echo tcp 10.77.1.10 7700 stream)"'
+	engine rm -f bridged > /dev/null
+}

@@ -34,6 +34,12 @@ settings()
 		log_driver = "k8s-file"
 		default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 	END
+	cat <<-END
+		[network]
+		network_backend = "cni"
+		network_config_dir = "$WORK/net.d"
+		cni_plugin_dirs = ["/usr/lib/cni"]
+	END
 	readme_lines '[engine]' | sed '/^\[engine\]$/r '<(
 		cat <<-END
 			cgroup_manager = "cgroupfs"
@@ -138,4 +144,23 @@ check_health()
 	capture engine healthcheck run main
 	say sick "$code"
 	say log "$(fields main '(index .State.Health.Log 0).ExitCode')"
+}
+
+# Without the plugin dnsname there are no names but those of --add-host.
+check_names()
+{
+	need_server
+	need_second
+	in_container second 'echo "resolver: $(grep -c 127.0.0.11 /etc/resolv.conf)"'
+}
+
+# Two networks from the beginning, and the one that containers are in by default.
+check_bridge()
+{
+	need_networks
+	capture engine run --rm --network plain --network small "$IMAGE" sh -c "$HELPERS"'
+		echo "interfaces: $(ls /sys/class/net | line)"
+		echo "mtus: $(cat /sys/class/net/eth0/mtu /sys/class/net/eth1/mtu | line)"'
+	say code "$code"
+	as_said "$out"
 }

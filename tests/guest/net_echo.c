@@ -153,12 +153,19 @@ static void on_datagram(int fd, int tells)
 	(void)sendmsg(fd, &message, 0);
 }
 
+/* As process 1 it would be deaf to a signal without a handler. */
+static void on_term(int number)
+{
+	_exit(128 + number);
+}
+
 static _Noreturn void serve(uint16_t port)
 {
 	struct pollfd fds[4];
 	int on = 1;
 
 	(void)signal(SIGCHLD, SIG_IGN);
+	(void)signal(SIGTERM, on_term);
 	for (int i = 0; i < 4; i++) {
 		fds[i].fd = listen_at(i < 2 ? SOCK_STREAM : SOCK_DGRAM, (uint16_t)(port + i % 2));
 		fds[i].events = POLLIN;
