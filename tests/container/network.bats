@@ -130,7 +130,7 @@ peer_has_seen()
 		echo "mtu: $(cat /sys/class/net/eth0/mtu)"
 		echo "addresses: $(addresses eth0)"
 		routes -4; routes -6
-		ip neighbour show dev eth0 | grep -o "10.88.0.77.*02:88:00:00:00:77.*PERMANENT"
+		ip neigh show dev eth0 | grep "10.88.0.77 .*02:88:00:00:00:77.*PERMANENT"
 		echo "tcp: $($echo tcp 10.88.0.1 7801 "") $($echo tcp fd88::1 7801 "")"
 		echo "udp: $($echo udp 10.88.0.1 7800 datagram) $($echo udp fd88::1 7800 datagram)"
 		echo "bulk: $($echo bulk 10.88.0.1 7800 1000000)"

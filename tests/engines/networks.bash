@@ -221,11 +221,11 @@ check_plug()
 {
 	need_server
 	need_client
-	say_yes apart engine exec client sh -c '! ping -c 1 -w 3 10.77.1.10'
+	say_yes apart engine exec client sh -c '! ping -c 1 -W 2 10.77.1.10'
 	capture engine network connect --ip 10.77.1.20 plain client
 	say code "$code"
 	say interface "$(interface_of client 10.77.1.20)"
-	in_container client '
+	in_container client 'settled
 		echo "interfaces: $(ls /sys/class/net | line)"
 		echo "routes: $(routes -4 | line)"
 		echo "mtus: $(cat /sys/class/net/eth0/mtu /sys/class/net/eth1/mtu | line)"
@@ -292,7 +292,7 @@ check_restarted()
 		echo "addresses: $(addresses eth0 | line)"
 		echo "routes: $(routes -4 | line)"
 		echo "link: $(link eth0)"'
-	in_container client 'for i in $(ls /sys/class/net); do
+	in_container client 'for i in eth0 eth1; do
 			echo "client_$i: $(addresses "$i" | grep -v fe80 | line)"
 		done
 		echo "client_routes: $(routes -4 | line)"'
