@@ -203,8 +203,8 @@ check_exec()
 	say missing "$(from .error | grep -o 'no such file or directory')"
 }
 
-# From the host to the pod, from the pod to the host, and, as kubectl port-forward comes, by the pod's
-# loopback.
+# From the host to the pod, from the pod to the host and, as `kubectl port-forward` comes, by the
+# loopback of the pod.
 check_network()
 {
 	local address echo=$WORK/dir/net_echo namespace

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
+# shellcheck disable=SC2016 # what single quotes protect is for the shell inside
 # shellcheck disable=SC2154 # out, err and code come from capture
 # Docker: a daemon, its containerd, and a shim beside each container. The daemon knows bulkhead as a
 # named runtime; the last check makes the runtime the default one.

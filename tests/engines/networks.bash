@@ -2,15 +2,16 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2016 # what single quotes protect is for the shell inside
 # shellcheck disable=SC2154 # out, err and code come from capture
-# The checks of networks, for podman and Docker. They share two containers, `server` and `client`,
-# and a machine `outside` of the host, which is a network namespace. The engine's file defines, beside
-# what containers.bash names,
+# The checks of networks, for podman and Docker. They share three containers and a machine `outside`
+# of the host, which is a network namespace. The engine's file defines, beside what containers.bash
+# names,
 #   MTU_OPTION    of a network
 # All is done with busybox and tests/guest/net_echo.c, which echoes at port 7700 and tells at 7701
 # who asks.
 
 # shellcheck disable=SC2034 # for podman and Docker
-NETWORKS=(networks inside published between names outward large plug replug restarted bridge unplugged)
+NETWORKS=(networks inside published between names outward large plug replug restarted bridge
+	unplugged)
 ECHO=$TOP/build/guest/net_echo
 OUTSIDE=outside-$$
 

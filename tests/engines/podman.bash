@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
+# shellcheck disable=SC2016 # what single quotes protect is for the shell inside
 # shellcheck disable=SC2154 # out, err and code come from capture
 # podman: one process per command, and conmon beside each container.
 # shellcheck source=tests/engines/containers.bash
@@ -96,7 +97,6 @@ mapped_has_ended()
 }
 
 # In a user namespace: podman gives the image's files to other users, which are its own inside.
-# shellcheck disable=SC2016 # what single quotes protect is for the shell inside
 check_mapped()
 {
 	local dir=$WORK/mapped
