@@ -77,7 +77,8 @@ plug()
 
 IN_BOX='.linux.namespaces |= map(if .type == "network" then .path = $path else . end) |
 	.process.capabilities |= with_entries(.value += ["CAP_NET_RAW"]) |
-	.mounts += [{destination: "/guest", type: "bind", source: $guest, options: ["rbind", "ro"]}]'
+	.mounts += [{destination: "/tmp", type: "tmpfs", source: "tmpfs"},
+		{destination: "/guest", type: "bind", source: $guest, options: ["rbind", "ro"]}]'
 
 # start_box NAME: a container that only lives.
 start_box()
@@ -102,7 +103,8 @@ HELPERS='
 addresses() { ip -o address show dev "$1" | awk "!/fe80/{ print \$4 }" | sort | xargs; }
 routes() { ip "$1" route | sed "s/  */ /g; s/ $//; /fe80/d; /ff00/d" | sort; }
 # until_true SCRIPT: within 20 s
-until_true() { for i in $(seq 200); do ! eval "$1" || return 0; sleep 0.1; done; echo "not: $1"; }
+until_true() { for i in $(seq 200); do ! eval "$1" || return 0; sleep 0.1; done
+	echo "not: $1"; exit 1; }
 echo=/guest/net_echo spoof=/guest/net_spoof
 '
 

@@ -254,15 +254,22 @@ static int watch(int fd, time_t seconds)
 	return 0;
 }
 
-static int flood(int fd, const uint8_t mac[6], time_t seconds)
+static int flood(int fd, const char *interface, const uint8_t mac[6], time_t seconds)
 {
+	struct ifreq request = { 0 };
 	const time_t end = time(NULL) + seconds;
 	struct frame frame = make_frame(&kinds[0], mac, foreign_ip4);
 	unsigned long nr_sent = 0;
 
+	(void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	if (ioctl(fd, SIOCGIFMTU, &request))
+		return fail("SIOCGIFMTU");
+	frame.len = (size_t)request.ifr_mtu + ETH_HLEN;
+	if (frame.len > sizeof(frame.bytes))
+		frame.len = sizeof(frame.bytes);
 	while (time(NULL) <= end) {
 		for (int i = 0; i < 256; i++)
-			nr_sent += send(fd, frame.bytes, sizeof(frame.bytes), MSG_DONTWAIT) > 0;
+			nr_sent += send(fd, frame.bytes, frame.len, MSG_DONTWAIT) > 0;
 	}
 	printf("%s\n", nr_sent > 0 ? "flooded" : "nothing sent");
 	return nr_sent == 0;
@@ -285,6 +292,6 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "watch") == 0)
 		return watch(fd, strtol(argv[3], NULL, 10));
 	if (strcmp(argv[1], "flood") == 0)
-		return flood(fd, mac, strtol(argv[3], NULL, 10));
+		return flood(fd, argv[2], mac, strtol(argv[3], NULL, 10));
 	return 2;
 }
