@@ -7,11 +7,13 @@
 #include <stdint.h>
 
 #define NETWORK_RULES_MAX 256u
+#define NETWORK_BURST_MIN 131072u /* bytes: what the largest frames need */
 
 /* 0: no limit */
 struct network_rate {
 	uint64_t bytes_per_second, packets_per_second;
-	uint64_t burst_bytes; /* what may come at once; 0: a tenth of a second's bytes */
+	uint64_t burst_bytes; /* what may come at once; 0: a tenth of a second's bytes, 
+				  at least NETWORK_BURST_MIN */
 };
 
 /* New connections to here are allowed; what belongs to an existing one is anyway. */
