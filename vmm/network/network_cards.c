@@ -10,6 +10,7 @@
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
 #include "vmm/base/log.h"
+#include "vmm/network/card_denials.h"
 #include "vmm/network/card_filter.h"
 #include "vmm/network/network_scan.h"
 #include "vmm/network/network_state_json.h"
@@ -38,6 +39,7 @@ struct network_cards {
 	int channel_fd;
 	struct mnl_socket *netlink;
 	const struct network_policy *policy;
+	struct card_denials *denials;
 	struct network_state state;
 	char *told; /* the last STATE; NULL: none */
 	unsigned int nr_log_lines;
@@ -64,6 +66,10 @@ int network_cards_new(struct network_cards **ret, int channel_fd, struct mnl_soc
 			network_cards_free(cards);
 			return -err->code;
 		}
+	}
+	if (card_denials_new(&cards->denials, CARD_DENIALS_WINDOW_S, err) < 0) {
+		network_cards_free(cards);
+		return -err->code;
 	}
 	*ret = cards;
 	return 0;
@@ -178,13 +184,13 @@ static void part(struct network_cards *cards, struct card *card)
 	if (card->tap_ifindex)
 		r = tap_down(cards->netlink, card->tap_ifindex, &err);
 	if (!r)
-		r = card_filter_clear(cards->netlink, card->known.ifindex, card->tap_ifindex,
-				      &err);
+		r = card_filter_clear(cards->netlink, card->known.ifindex, card->tap_ifindex, &err);
 	if (r < 0) {
 		/* What cannot be undone is not used again. */
 		log_failure(cards, &card->known, &err);
 		fd_close(&card->tun_fd);
 	}
+	card_denials_unwatch(cards->denials, (uint32_t)(card - cards->cards));
 	card->known = (struct network_interface){ .ifindex = 0 };
 	card->is_leaving = false;
 }
@@ -266,11 +272,15 @@ static int set_card(struct network_cards *cards, struct card *card,
 				    passes_resolver, err);
 	if (!r && (is_new || card->known.mtu != now->mtu))
 		r = tap_up(cards->netlink, card->tap_ifindex, now->mtu, err);
-	if (!r) {
-		card->known = *now;
-		card->passes_resolver = passes_resolver;
-	}
-	return r;
+	if (r < 0)
+		return r;
+	card->known = *now;
+	card->passes_resolver = passes_resolver;
+	/* Without words about what is denied it is denied all the same. */
+	if (card_denials_watch(cards->denials, (uint32_t)(card - cards->cards), now,
+			       card->tap_ifindex, cards->policy, err) < 0)
+		log_failure(cards, now, err);
+	return 0;
 }
 
 static struct card *find_empty(struct network_cards *cards)
@@ -368,6 +378,22 @@ void network_cards_forget(struct network_cards *cards, uint32_t ifindex)
 		cards->cards[slot].is_leaving = true;
 }
 
+int network_cards_denials_fd(const struct network_cards *cards)
+{
+	return card_denials_fd(cards->denials);
+}
+
+static void log_denial(void *context, const char *line)
+{
+	(void)context;
+	log_warning("network: %s", line);
+}
+
+void network_cards_read_denials(struct network_cards *cards)
+{
+	card_denials_read(cards->denials, log_denial, NULL);
+}
+
 int network_cards_update(struct network_cards *cards)
 {
 	int r = let_go(cards);
@@ -386,6 +412,7 @@ void network_cards_free(struct network_cards *cards)
 			part(cards, &cards->cards[i]);
 		fd_close(&cards->cards[i].tun_fd);
 	}
+	card_denials_free(cards->denials);
 	free(cards->told);
 	free(cards);
 }

@@ -45,3 +45,7 @@ void network_cards_forget(struct network_cards *cards, uint32_t ifindex);
  * with the next call), or another negative errno value when the monitor is gone.
  */
 int network_cards_update(struct network_cards *cards);
+
+/* A descriptor that is readable when there is something to log of denied frames. */
+int network_cards_denials_fd(const struct network_cards *cards);
+void network_cards_read_denials(struct network_cards *cards);
