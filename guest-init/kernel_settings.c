@@ -50,18 +50,50 @@ int kernel_settings_write(const char *path, const char *value)
 	return 0;
 }
 
+bool kernel_settings_is_of_interface(const char *path, const char *name)
+{
+	static const char *const folders[] = { "net/ipv4/conf/", "net/ipv4/neigh/",
+					       "net/ipv6/conf/", "net/ipv6/neigh/" };
+	static const char *const others[] = { "all", "default", "lo" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		const char *begin = path + strlen(folders[i]);
+		size_t len;
+
+		if (strncmp(path, folders[i], strlen(folders[i])) != 0)
+			continue;
+		len = strcspn(begin, "/");
+		for (size_t j = 0; j < ARRAY_SIZE(others); j++)
+			if (strlen(others[j]) == len && !strncmp(begin, others[j], len))
+				return false;
+		return !name || (strlen(name) == len && !strncmp(begin, name, len));
+	}
+	return false;
+}
+
+int kernel_settings_apply_sysctl(const struct plan_sysctl *sysctl, struct failure *err)
+{
+	char path[PATH_MAX];
+	int r = kernel_settings_sysctl_path(sysctl->name, path, sizeof(path));
+
+	if (!r)
+		r = kernel_settings_write(path, sysctl->value);
+	return r ? failure_set(err, -r, "sysctl \"%s\" = \"%s\"", sysctl->name, sysctl->value) : 0;
+}
+
 static int settings_apply_sysctls(const struct container_plan *plan, struct failure *err)
 {
 	for (size_t i = 0; i < plan->nr_sysctls; i++) {
 		const struct plan_sysctl *sysctl = &plan->sysctls[i];
 		char path[PATH_MAX];
-		int r = kernel_settings_sysctl_path(sysctl->name, path, sizeof(path));
+		int r;
 
-		if (!r)
-			r = kernel_settings_write(path, sysctl->value);
+		if (!kernel_settings_sysctl_path(sysctl->name, path, sizeof(path)) &&
+		    kernel_settings_is_of_interface(path, NULL))
+			continue;
+		r = kernel_settings_apply_sysctl(sysctl, err);
 		if (r)
-			return failure_set(err, -r, "sysctl \"%s\" = \"%s\"", sysctl->name,
-					   sysctl->value);
+			return r;
 	}
 	return 0;
 }
@@ -77,10 +109,24 @@ static int settings_enable_loopback(struct failure *err)
 	return 0;
 }
 
+/*
+ * Addresses and routes are those that the host's side has, where routers' advertisements are heard
+ * if at all: here they would be a way for neighbours to become the container's router. A sysctl of
+ * the plan has the last word.
+ */
+static int settings_ignore_routers(struct failure *err)
+{
+	int r = kernel_settings_write("net/ipv6/conf/default/accept_ra", "0");
+
+	return r && r != -ENOENT ? failure_set(err, -r, "ignore advertisements of routers") : 0;
+}
+
 int kernel_settings_apply(const struct container_plan *plan, struct failure *err)
 {
 	int r = settings_enable_loopback(err);
 
+	if (!r)
+		r = settings_ignore_routers(err);
 	if (r)
 		return r;
 	if (plan->hostname && sethostname(plan->hostname, strlen(plan->hostname)))

@@ -6,12 +6,14 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "guest-init/container_plan.h"
 
 /*
- * Apply the plan's settings to the namespaces of the calling process. Needs guest-init's /proc.
+ * Apply the plan's settings to the namespaces of the calling process, sysctls of interfaces that
+ * are yet to come (network.h) apart. Needs guest-init's /proc.
  */
 int kernel_settings_apply(const struct container_plan *plan, struct failure *err);
 
@@ -24,3 +26,12 @@ int kernel_settings_write(const char *path, const char *value);
  * sysctl(8). Returns 0, or -EINVAL for a name that is no such path or does not fit.
  */
 int kernel_settings_sysctl_path(const char *name, char *ret_path, size_t size);
+
+/*
+ * Whether @path (below /proc/sys) is a setting of one network interface other than loopback, and
+ * of @name unless that is NULL.
+ */
+bool kernel_settings_is_of_interface(const char *path, const char *name);
+
+/* Set the plan's @sysctl. */
+int kernel_settings_apply_sysctl(const struct plan_sysctl *sysctl, struct failure *err);

@@ -51,8 +51,8 @@
  *
  * The network: the card of slot N is the device PROTOCOL_CARD_NAME of the bus "platform", which its
  * driver is bound to when it is named here and unbound from when it no longer is. Each "network"
- * message is the whole state; guest-init does what makes the difference to the one before. Members of
- * an interface (always present unless marked ?):
+ * message is the whole state; guest-init does what makes the difference to the one before. Members
+ * of an interface (always present unless marked ?):
  *   "card": N, "name": "eth0", "mac": "02:42:ac:11:00:02", "mtu": bytes, "up": bool
  *   "addresses": [{"address": "172.17.0.2", "prefix": 16, "broadcast"?: "172.17.255.255",
  *                  "scope": RT_SCOPE_…}], IPv4 and IPv6

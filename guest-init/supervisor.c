@@ -15,6 +15,7 @@
 #include "guest-init/scope.h"
 #include "guest-init/shared_tree.h"
 #include "guest-init/supervisor_messages.h"
+#include "guest-init/supervisor_network.h"
 
 #define EVENTS_MAX 16
 #define KILL_TIMEOUT_MS 10000	/* for processes that do not die, which is the kernel's fault */
@@ -85,6 +86,8 @@ static int supervisor_on_report(struct supervisor *supervisor, struct container_
 	if (!r && process->state == PROCESS_READY && is_first)
 		r = container_cgroup_filter_devices(&supervisor->cgroup, &supervisor->resources,
 						    &reason);
+	if (!r && process->state == PROCESS_READY && is_first)
+		r = supervisor_begin_network(supervisor, &reason);
 	if (r) {
 		process->is_reported = !is_first; /* an error is the last that is said of it */
 		return supervisor_send_error(supervisor, process->number, &reason);

@@ -13,6 +13,7 @@
 #include "guest-init/pseudo_terminal.h"
 #include "guest-init/resource_requests.h"
 #include "guest-init/scope.h"
+#include "guest-init/supervisor_network.h"
 
 #define ALL_PROCESSES (-1)
 
@@ -97,11 +98,13 @@ static int supervisor_on_create(struct supervisor *supervisor, json_t *message, 
 static int supervisor_on_start(struct supervisor *supervisor, json_t *message, struct failure *err)
 {
 	struct container_process *process = process_table_get(&supervisor->processes, 0);
+	int r;
 
 	(void)message;
 	if (supervisor->state != CREATED || process->state != PROCESS_READY)
 		return failure_invalid(err, "the container is not waiting to be started");
-	return container_process_let_go(process, err);
+	r = supervisor_check_network(supervisor, err);
+	return r ? r : container_process_let_go(process, err);
 }
 
 static int supervisor_exec(struct supervisor *supervisor, const struct exec_plan *plan,
@@ -215,6 +218,7 @@ static const struct {
 	{ "statistics", supervisor_on_statistics },
 	{ "socket", supervisor_on_socket },
 	{ "socketGone", supervisor_on_socket_gone },
+	{ "network", supervisor_on_network },
 };
 
 static int supervisor_dispatch(struct supervisor *supervisor, json_t *message, struct failure *err)

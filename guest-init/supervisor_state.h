@@ -8,6 +8,7 @@
 #include "guest-init/container_cgroup.h"
 #include "guest-init/container_plan.h"
 #include "guest-init/control_channel.h"
+#include "guest-init/network.h"
 #include "guest-init/process_table.h"
 #include "guest-init/resource_plan.h"
 #include "guest-init/socket_listener.h"
@@ -43,6 +44,9 @@ struct supervisor {
 	uint32_t nr_oom_kills; /* as the monitor knows it */
 	struct process_table processes;
 	struct socket_listeners *sockets;
+	struct network *network;	   /* NULL: there was nothing to do yet */
+	struct network_plan early_network; /* what came when CREATING */
+	bool has_early_network;
 	bool has_children;   /* when ENDING */
 	int64_t deadline_ms; /* when ENDING: not to wait for children any longer */
 };

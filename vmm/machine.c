@@ -5,6 +5,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "guest-init/protocol.h"
+#include "vmm/base/bug.h"
 #include "vmm/boot/boot_params.h"
 #include "vmm/boot/kernel_image.h"
 #include "vmm/boot/kernel_relocation.h"
@@ -12,6 +14,10 @@
 #include "vmm/virtio/virtio_mmio.h"
 
 _Static_assert(MACHINE_NR_DEVICES <= LAYOUT_VIRTIO_MAX_DEVICES, "an interrupt pin for each device");
+_Static_assert(PROTOCOL_CARDS == NETWORK_SLOTS && PROTOCOL_CARD_STRIDE == LAYOUT_VIRTIO_STRIDE &&
+		       PROTOCOL_CARD_BASE ==
+			       LAYOUT_VIRTIO_BASE + MACHINE_CARDS * LAYOUT_VIRTIO_STRIDE,
+	       "guest-init knows where the cards are");
 _Static_assert(VIRTIO_MMIO_SIZE <= LAYOUT_VIRTIO_STRIDE, "register files do not overlap");
 
 #define DEBUG_LOG_BUDGET (UINT64_C(16) * 1024 * 1024)
@@ -130,6 +136,22 @@ static int add_interrupts(struct machine *machine, struct error *err)
 	return 0;
 }
 
+static int add_card_slots(struct machine *machine, struct error *err)
+{
+	static const char *const names[NETWORK_SLOTS] = { "net0", "net1", "net2", "net3" };
+	int r = 0;
+
+	for (unsigned int i = 0; i < NETWORK_SLOTS && !r; i++) {
+		enum machine_device index = MACHINE_CARDS + i;
+
+		r = net_new(&machine->cards[i], names[i], &machine->memory, machine->loop,
+			    machine->interrupt_fds[index], err);
+		if (!r)
+			r = add_device(machine, index, net_device(machine->cards[i]), err);
+	}
+	return r;
+}
+
 static int add_devices(struct machine *machine, struct error *err)
 {
 	const struct machine_config *config = &machine->config;
@@ -156,6 +178,8 @@ static int add_devices(struct machine *machine, struct error *err)
 		r = add_device(machine, MACHINE_CONSOLE, &machine->console.device, err);
 	if (!r)
 		r = add_device(machine, MACHINE_RNG, &machine->rng.device, err);
+	if (!r)
+		r = add_card_slots(machine, err);
 	return r;
 }
 
@@ -263,4 +287,17 @@ void machine_pause(struct machine *machine)
 void machine_resume(struct machine *machine)
 {
 	vcpu_gate_open(&machine->gate);
+}
+
+int machine_attach_card(struct machine *machine, unsigned int slot, int tap_fd,
+			const uint8_t mac[NET_MAC_SIZE], struct error *err)
+{
+	BUG_ON(slot >= NETWORK_SLOTS);
+	return net_attach(machine->cards[slot], tap_fd, mac, err);
+}
+
+void machine_detach_card(struct machine *machine, unsigned int slot)
+{
+	BUG_ON(slot >= NETWORK_SLOTS);
+	net_detach(machine->cards[slot]);
 }

@@ -2,9 +2,10 @@
 /*
  * machine.h - the virtual machine as a whole: creates and wires memory, processors and devices
  *
- * Devices, in the order of their registers in memory: fs, vsock, console, rng.
+ * Devices, in the order of their registers in memory: fs, vsock, console, rng, and the slots for
+ * network cards, which are empty in the beginning.
  *
- * Thread: machine_init() and machine_start() on the thread that runs the event loop.
+ * Thread: all functions on the thread that runs the event loop.
  */
 #pragma once
 
@@ -12,6 +13,7 @@
 
 #include "vmm/backend/boot_log.h"
 #include "vmm/backend/fs_channel.h"
+#include "vmm/backend/network_channel.h"
 #include "vmm/bus/bus.h"
 #include "vmm/event/event_loop.h"
 #include "vmm/kvm/vcpu.h"
@@ -19,6 +21,7 @@
 #include "vmm/memory/guest_memory.h"
 #include "vmm/virtio/console.h"
 #include "vmm/virtio/fs.h"
+#include "vmm/virtio/net.h"
 #include "vmm/virtio/rng.h"
 #include "vmm/virtio/vsock.h"
 
@@ -29,7 +32,8 @@ enum machine_device {
 	MACHINE_VSOCK,
 	MACHINE_CONSOLE,
 	MACHINE_RNG,
-	MACHINE_NR_DEVICES,
+	MACHINE_CARDS, /* the first of NETWORK_SLOTS */
+	MACHINE_NR_DEVICES = MACHINE_CARDS + NETWORK_SLOTS,
 };
 
 struct machine_config {
@@ -69,6 +73,7 @@ struct machine {
 	struct vsock *vsock;
 	struct console console;
 	struct rng rng;
+	struct net *cards[NETWORK_SLOTS];
 
 	int stop_fd; /* eventfd: a vCPU stopped */
 	struct event_source stop_source;
@@ -89,3 +94,11 @@ int machine_start(struct machine *machine, struct error *err);
  */
 void machine_pause(struct machine *machine);
 void machine_resume(struct machine *machine);
+
+/*
+ * Put a network card with address @mac into @slot (below NETWORK_SLOTS), or take it out; net.h has
+ * the details. At any time after machine_init(). @tap_fd is taken, also on failure.
+ */
+int machine_attach_card(struct machine *machine, unsigned int slot, int tap_fd,
+			const uint8_t mac[NET_MAC_SIZE], struct error *err);
+void machine_detach_card(struct machine *machine, unsigned int slot);

@@ -11,9 +11,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "vmm/backend/network_channel.h"
 #include "vmm/backend/socket_channel.h"
 #include "vmm/base/bug.h"
 #include "vmm/base/checked_math.h"
+#include "vmm/base/fd.h"
 
 #define MAX_ROUNDS 100000
 #define CREDIT_STEP (GUEST_BUF_ALLOC / 4)
@@ -75,16 +77,41 @@ static void block_signals(sigset_t *set)
 	(void)sigprocmask(SIG_SETMASK, set, NULL);
 }
 
-void session_guest_init(struct session_guest *box, const int stream_fds[PROTOCOL_NR_STREAMS],
-			const char *plan)
+static int on_card(void *context, unsigned int slot, int tap_fd, const uint8_t mac[6],
+		   struct error *err)
+{
+	struct session_guest *box = context;
+
+	if (box->refuses_cards) {
+		(void)close(tap_fd);
+		return error_invalid(err, "no more cards");
+	}
+	fd_close(&box->card_fds[slot]);
+	box->card_fds[slot] = tap_fd;
+	memcpy(box->macs[slot], mac, sizeof(box->macs[slot]));
+	return 0;
+}
+
+static void on_card_gone(void *context, unsigned int slot)
+{
+	struct session_guest *box = context;
+
+	fd_close(&box->card_fds[slot]);
+}
+
+static void init(struct session_guest *box, const int stream_fds[PROTOCOL_NR_STREAMS],
+		 const char *plan, bool has_network)
 {
 	struct session_config config = {
 		.guest_plan = plan,
 		.stdio_fds = { stream_fds[PROTOCOL_STDIN], stream_fds[PROTOCOL_STDOUT],
 			       stream_fds[PROTOCOL_STDERR] },
 		.terminal_fd = stream_fds[PROTOCOL_TERMINAL],
+		.network_fd = -1,
+		.resolver_fd = -1,
 		.on_created = on_created,
 		.on_oom = on_oom,
+		.cards = { on_card, on_card_gone, box },
 		.pause = on_pause,
 		.resume = on_resume,
 		.context = box,
@@ -92,13 +119,18 @@ void session_guest_init(struct session_guest *box, const int stream_fds[PROTOCOL
 	struct error err;
 	sigset_t set;
 
-	*box = (struct session_guest){ 0 };
+	*box = (struct session_guest){ .network_fd = -1,
+				       .resolver_fd = -1,
+				       .card_fds = { -1, -1, -1, -1 } };
 	scratch_dir_make(box->directory);
 	box->state_fd = open(box->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	box->control_fd = control_socket_listen(box->state_fd, &err);
 	BUG_ON(box->state_fd < 0 || box->control_fd < 0);
 	config.control_fd = box->control_fd;
 	BUG_ON(socket_channel_create(&config.socket_fd, &box->sockets_fd, &err) < 0);
+	BUG_ON(has_network &&
+	       (network_channel_create(&config.network_fd, &box->network_fd, &err) < 0 ||
+		socket_channel_create(&config.resolver_fd, &box->resolver_fd, &err) < 0));
 	start_device(box);
 	BUG_ON(session_init(&box->session, &config, box->guest.vsock, &box->guest.driver.loop,
 			    &err) < 0);
@@ -106,6 +138,18 @@ void session_guest_init(struct session_guest *box, const int stream_fds[PROTOCOL
 	vsock_guest_start(&box->guest);
 	vsock_guest_offer(&box->guest, GUEST_QUEUE_SIZE);
 	session_guest_run(box);
+}
+
+void session_guest_init(struct session_guest *box, const int stream_fds[PROTOCOL_NR_STREAMS],
+			const char *plan)
+{
+	init(box, stream_fds, plan, false);
+}
+
+void session_guest_init_network(struct session_guest *box,
+				const int stream_fds[PROTOCOL_NR_STREAMS], const char *plan)
+{
+	init(box, stream_fds, plan, true);
 }
 
 void session_guest_fini(struct session_guest *box)
@@ -117,6 +161,10 @@ void session_guest_fini(struct session_guest *box)
 	vsock_guest_fini(&box->guest);
 	(void)close(box->control_fd);
 	(void)close(box->sockets_fd);
+	fd_close(&box->network_fd);
+	fd_close(&box->resolver_fd);
+	for (unsigned int i = 0; i < NETWORK_SLOTS; i++)
+		fd_close(&box->card_fds[i]);
 	(void)close(box->state_fd);
 	scratch_dir_remove(box->directory);
 	for (unsigned int i = 0; i < SESSION_GUEST_NR_SOCKETS; i++)
@@ -171,13 +219,20 @@ void session_guest_run(struct session_guest *box)
 
 bool session_guest_connect(struct session_guest *box, unsigned int index)
 {
+	return session_guest_connect_port(
+		box, index,
+		index == SESSION_GUEST_CONTROL
+			? PROTOCOL_PORT_CONTROL
+			: protocol_stream_port(0, (enum protocol_stream)index));
+}
+
+bool session_guest_connect_port(struct session_guest *box, unsigned int index, uint32_t port)
+{
 	struct guest_socket *socket = &box->sockets[index].socket;
 	unsigned int nr_before = socket->nr_packets[VSOCK_OP_RESPONSE];
 
 	socket->port = SESSION_GUEST_FIRST_PORT + index;
-	socket->host_port = index == SESSION_GUEST_CONTROL
-				    ? PROTOCOL_PORT_CONTROL
-				    : protocol_stream_port(0, (enum protocol_stream)index);
+	socket->host_port = port;
 	if (!socket->buf_alloc)
 		socket->buf_alloc = GUEST_BUF_ALLOC;
 	guest_socket_send_op(&box->guest, socket, VSOCK_OP_REQUEST, 0);

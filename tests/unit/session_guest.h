@@ -12,6 +12,7 @@
 
 #include "tests/unit/scratch_dir.h"
 #include "tests/unit/vsock_guest.h"
+#include "vmm/backend/network_channel.h"
 #include "vmm/session/session.h"
 
 /* Sockets are numbered as the streams of the protocol, the control connection follows. */
@@ -34,7 +35,12 @@ struct session_guest {
 	char directory[SCRATCH_DIR_SIZE];
 	int state_fd; /* the directory, where the control socket is */
 	int control_fd;
-	int sockets_fd;		 /* the container process's end of backend/socket_channel.h */
+	int sockets_fd;		     /* the container process's end of backend/socket_channel.h */
+	int network_fd;		     /* the network process's of backend/network_channel.h, or -1 */
+	int resolver_fd;	     /* its other one, or -1 */
+	int card_fds[NETWORK_SLOTS]; /* the taps that were attached, by slot; else -1 */
+	uint8_t macs[NETWORK_SLOTS][6];
+	bool refuses_cards;
 	unsigned int nr_created; /* calls of on_created */
 	unsigned int nr_ooms;	 /* of on_oom */
 	bool is_paused;		 /* as the session wants it; the guest plays on all the same */
@@ -49,11 +55,16 @@ void session_guest_init(struct session_guest *box, const int stream_fds[PROTOCOL
 			const char *plan);
 void session_guest_fini(struct session_guest *box);
 
+/* The same with a network process, which is the caller. */
+void session_guest_init_network(struct session_guest *box,
+				const int stream_fds[PROTOCOL_NR_STREAMS], const char *plan);
+
 /* Deliver events and take the guest's packets until nothing happens any more. */
 void session_guest_run(struct session_guest *box);
 
 /* Ask for the connection of socket @index. Returns whether it was accepted. */
 bool session_guest_connect(struct session_guest *box, unsigned int index);
+bool session_guest_connect_port(struct session_guest *box, unsigned int index, uint32_t port);
 
 /* Send bytes as credit allows. Returns how many were sent. */
 size_t session_guest_write(struct session_guest *box, unsigned int index, const void *data,

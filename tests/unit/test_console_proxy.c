@@ -73,19 +73,20 @@ static void greet_for_ever(void)
 }
 
 /* Never reads, and says more once it was told to. */
-static volatile sig_atomic_t is_told;
-
-static void on_told(int signal)
+static void greet_and_await(int signal)
 {
-	is_told = signal;
+	sigset_t told;
+
+	(void)sigemptyset(&told);
+	(void)sigaddset(&told, signal);
+	(void)sigprocmask(SIG_BLOCK, &told, NULL);
+	greet();
+	(void)sigwait(&told, &signal);
 }
 
 static void never_read(void)
 {
-	(void)signal(SIGUSR1, on_told);
-	greet();
-	while (!is_told)
-		(void)pause();
+	greet_and_await(SIGUSR1);
 	(void)!write(STDOUT_FILENO, "still here\n", 11);
 	(void)pause();
 }
@@ -124,10 +125,7 @@ static void show_size(void)
 	struct winsize size;
 	char text[32];
 
-	(void)signal(SIGWINCH, on_told);
-	greet();
-	while (!is_told)
-		(void)pause();
+	greet_and_await(SIGWINCH);
 	(void)ioctl(STDIN_FILENO, TIOCGWINSZ, &size);
 	(void)!write(STDOUT_FILENO, text,
 		     (size_t)snprintf(text, sizeof(text), "%d %d\n", size.ws_row, size.ws_col));

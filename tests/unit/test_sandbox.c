@@ -233,7 +233,7 @@ static void deny_files(void)
 	struct error err;
 
 	check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-	check(landlock_deny_all(&err) == 0);
+	check(landlock_deny_all(false, &err) == 0);
 	check(landlock_abi() == 0 || (open("/etc/passwd", O_RDONLY) < 0 && errno == EACCES));
 }
 

@@ -8,7 +8,7 @@
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
 
-/* What a packet with the longest text takes, the kernel's own part included, and some small ones. */
+/* A packet with the longest text, the kernel's own part included, and some small ones. */
 #define BUFFER_SIZE (2 * (int)NETWORK_STATE_MAX)
 
 /* One descriptor, suitably aligned. */

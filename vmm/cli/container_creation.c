@@ -78,6 +78,9 @@ static int load_config(struct preparation *preparation,
 		r = administrator_check_container(administrator, preparation->config, err);
 	if (r < 0)
 		return r;
+	if (options->user_network.is_wanted && preparation->config->netns_path)
+		return error_invalid(err, "--network user: config.json has a network namespace of "
+					  "somebody else: linux.namespaces");
 	preparation->config->administrator = administrator;
 	for (size_t i = 0; i < preparation->config->warnings.count; i++)
 		log_debug("%s", preparation->config->warnings.items[i]);
@@ -282,6 +285,9 @@ static int create(struct creation *creation, struct preparation *preparation,
 	if (r < 0)
 		return r;
 	r = run_hooks(creation, preparation, err);
+	if (!r && options->user_network.is_wanted)
+		r = user_network_start(&options->user_network, creation->launch.pid,
+				       &preparation->cgroup, creation->signal_fd, err);
 	if (!r)
 		r = launch_wait_created(&creation->launch, creation->signal_fd, err);
 	if (r < 0)

@@ -11,6 +11,7 @@
 #include "vmm/cli/command_line.h"
 #include "vmm/cli/console.h"
 #include "vmm/container/launch.h"
+#include "vmm/container/user_network.h"
 #include "vmm/oci/container_state.h"
 
 struct creation_options {
@@ -21,7 +22,8 @@ struct creation_options {
 	const char *console_socket; /* NULL: none */
 	const char *pidfd_socket;   /* NULL: none */
 	int preserved_fds;	    /* number of --preserve-fds */
-	bool is_foreground;	    /* the caller stays; it may be the terminal itself */
+	struct user_network user_network;
+	bool is_foreground; /* the caller stays; it may be the terminal itself */
 };
 
 struct creation {

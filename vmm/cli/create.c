@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,6 +23,8 @@ enum create_option {
 	OPTION_DETACH,
 	OPTION_KEEP,
 	OPTION_PRESERVE_FDS,
+	OPTION_NETWORK,
+	OPTION_PUBLISH,
 	OPTION_IGNORED,
 };
 
@@ -35,6 +38,9 @@ enum create_option {
 		{ "console-socket", required_argument, NULL, OPTION_CONSOLE_SOCKET },              \
 		{ "pidfd-socket", required_argument, NULL, OPTION_PIDFD_SOCKET },                  \
 		{ "preserve-fds", required_argument, NULL, OPTION_PRESERVE_FDS },                  \
+		{ "network", required_argument, NULL, OPTION_NETWORK },                            \
+		{ "publish", required_argument, NULL, OPTION_PUBLISH },                            \
+		{ "p", required_argument, NULL, OPTION_PUBLISH },                                  \
 		{ "no-pivot", no_argument, NULL, OPTION_IGNORED },                                 \
 		{ "no-new-keyring", no_argument, NULL, OPTION_IGNORED },                           \
 	{                                                                                          \
@@ -56,6 +62,17 @@ struct arguments {
 	bool is_detached;
 	bool keeps_state;
 };
+
+static int parse_network(const char *name, struct user_network *network, struct error *err)
+{
+	if (strcmp(name, "none") != 0 && strcmp(name, "user") != 0)
+		return error_invalid(err,
+				     "--network '%s' is neither \"none\" nor \"user\"; networks of "
+				     "others come by linux.namespaces in config.json",
+				     name);
+	network->is_wanted = strcmp(name, "user") == 0;
+	return 0;
+}
 
 static int parse(int argc, char **argv, const struct option *options, struct arguments *ret,
 		 struct error *err)
@@ -84,6 +101,14 @@ static int parse(int argc, char **argv, const struct option *options, struct arg
 			if (option_number("preserve-fds", &ret->creation.preserved_fds, err) < 0)
 				return -EINVAL;
 			break;
+		case OPTION_NETWORK:
+			if (parse_network(optarg, &ret->creation.user_network, err) < 0)
+				return -EINVAL;
+			break;
+		case OPTION_PUBLISH:
+			if (user_network_publish(&ret->creation.user_network, optarg, err) < 0)
+				return -EINVAL;
+			break;
 		case OPTION_DETACH:
 			ret->is_detached = option_is_on();
 			break;
@@ -98,6 +123,8 @@ static int parse(int argc, char **argv, const struct option *options, struct arg
 	}
 	if (check_words(argc, argv, 1, 1, err) < 0)
 		return -EINVAL;
+	if (ret->creation.user_network.nr_ports && !ret->creation.user_network.is_wanted)
+		return error_invalid(err, "--publish needs --network user");
 	ret->creation.id = argv[optind];
 	return 0;
 }

@@ -46,6 +46,10 @@ static const struct {
 	[MACHINE_VSOCK] = { "vsock", "3 queues, configuration: CID" },
 	[MACHINE_CONSOLE] = { "console", "2 queues, no configuration" },
 	[MACHINE_RNG] = { "rng", "1 queue, no configuration" },
+	[MACHINE_CARDS] = { "net0", "2 queues, configuration: address, link" },
+	[MACHINE_CARDS + 1] = { "net1", "2 queues, configuration: address, link" },
+	[MACHINE_CARDS + 2] = { "net2", "2 queues, configuration: address, link" },
+	[MACHINE_CARDS + 3] = { "net3", "2 queues, configuration: address, link" },
 };
 
 static void describe_processes(struct process ret[2])
@@ -54,7 +58,7 @@ static void describe_processes(struct process ret[2])
 		.name = "monitor",
 		.user = "its own, of the administrator's range",
 		.namespaces = { "cgroup", "ipc", "mnt", "net", "pid", "user", "uts" },
-		.files = { "anon_inode:", "socket:", "pipe:", "/dev/null",
+		.files = { "anon_inode:", "socket:", "pipe:", "/dev/null", "/dev/net/tun",
 			   "the standard streams and terminals of the container's processes",
 			   "the log file" },
 		.threads = { &event_loop_filter, &vcpu_filter },

@@ -340,12 +340,32 @@ static void on_oom(struct shim *shim)
 	fd_close(&shim->oom_event_fd);
 }
 
+/*
+ * The monitor says itself why it ends; when a signal ended it nobody else can tell. Not inlined:
+ * see on_command_line().
+ */
+__attribute__((noinline)) static void explain_end(const struct shim *shim, int signal_number)
+{
+	struct error err;
+
+	(void)error_invalid(&err, "signal %d ended the monitor%s", signal_number,
+			    signal_number == SIGSYS
+				    ? ": it made a system call that its sandbox does not allow"
+				    : "");
+	if (shim->sync_fd >= 0)
+		launch_message_send(shim->sync_fd, LAUNCH_FAILED, &err);
+	else
+		log_error("%s", err.text);
+}
+
 /* The end of the container, which its last report must not miss. */
 static _Noreturn void end(struct shim *shim, int status)
 {
 	on_oom(shim);
 	while (shim->oom_reporter > 0 && waitpid(shim->oom_reporter, NULL, 0) < 0 && errno == EINTR)
 		continue;
+	if (WIFSIGNALED(status))
+		explain_end(shim, WTERMSIG(status));
 	/*
 	 * As PID 1 of its namespace this process cannot die of a signal it sends itself; engines
 	 * read 128 + N the same way.

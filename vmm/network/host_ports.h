@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * host_ports.h - the ports that the network namespace itself connects from
- *
- * The container's addresses are the namespace's, too: a name server of the engine that lives there
- * asks others from them. These ports are the namespace's, so that the answers can be told apart.
+ * host_ports.h - the ports of the network namespace's own sockets, where it has some that ask
+ * outside (an engine's resolver): addresses are the guest's as well, but what comes to these ports
+ * is not
  */
 #pragma once
 
-#define NETWORK_HOST_PORT_FIRST 61000
-#define NETWORK_HOST_PORT_LAST 65000
+#define NETWORK_HOST_PORT_FIRST 61000u
+#define NETWORK_HOST_PORT_LAST 65000u

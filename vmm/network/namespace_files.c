@@ -59,7 +59,7 @@ bool namespace_files_have_resolver(const struct namespace_files *files)
 int namespace_files_limit_ports(const struct namespace_files *files, struct error *err)
 {
 	char text[32];
-	int len = snprintf(text, sizeof(text), "%d %d", NETWORK_HOST_PORT_FIRST,
+	int len = snprintf(text, sizeof(text), "%u %u", NETWORK_HOST_PORT_FIRST,
 			   NETWORK_HOST_PORT_LAST);
 
 	if (files->port_range_fd < 0)

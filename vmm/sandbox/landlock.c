@@ -36,12 +36,12 @@ static uint64_t first_bits(unsigned int nr)
 	return (UINT64_C(1) << nr) - 1;
 }
 
-int landlock_deny_all(struct error *err)
+int landlock_deny_all(bool allows_tcp, struct error *err)
 {
 	size_t version = min_u64((uint64_t)landlock_abi(), ARRAY_SIZE(versions) - 1);
 	const struct ruleset all = {
 		.files = first_bits(versions[version].nr_files),
-		.network = first_bits(versions[version].nr_network),
+		.network = allows_tcp ? 0 : first_bits(versions[version].nr_network),
 		.scopes = first_bits(versions[version].nr_scopes),
 	};
 	AUTO_CLOSE int fd = -1;

@@ -17,6 +17,8 @@ static const struct call_rule event_loop_rules[] = {
 	CALL(epoll_ctl, "watch a stream that begins, or is full, or ends"),
 	CALL(read, "eventfds, signals, standard streams"),
 	CALL(write, "eventfds, standard streams, the log"),
+	CALL(readv, "frames for the guest, from a network card's tap"),
+	CALL(writev, "frames of the guest, to a network card's tap"),
 	CALL(recvfrom, "the file server's answers; streams that are sockets"),
 	CALL(sendto, "requests to the file server; answers to command lines"),
 	CALL(recvmsg, "requests of command lines, with the streams of an exec"),

@@ -135,3 +135,10 @@ int namespaces_enter_empty(struct error *err)
 		return error_set(err, errno, "create namespaces of the monitor's own");
 	return enter_empty_root(err);
 }
+
+int namespaces_enter_empty_but_network(struct error *err)
+{
+	if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP) < 0)
+		return error_set(err, errno, "create namespaces of the network process's own");
+	return enter_empty_root(err);
+}

@@ -24,3 +24,6 @@ int namespaces_change_root(int root_fd, struct error *err);
  * Thread: the process has one only.
  */
 int namespaces_enter_empty(struct error *err);
+
+/* The same, but for the user and network namespaces, which stay. Takes CAP_SYS_ADMIN. */
+int namespaces_enter_empty_but_network(struct error *err);

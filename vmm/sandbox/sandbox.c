@@ -2,7 +2,6 @@
 #include "vmm/sandbox/sandbox.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <malloc.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -50,7 +49,23 @@ int monitor_seal(uid_t id, unsigned int nr_threads, struct error *err)
 		r = limit_threads(nr_threads, err);
 	if (!r)
 		r = privileges_drop(0, err);
-	return r < 0 ? r : landlock_deny_all(err);
+	return r < 0 ? r : landlock_deny_all(false, err);
+}
+
+int network_process_seal(uid_t id, struct error *err)
+{
+	int r;
+
+	prepare_library();
+	privileges_forget_environment();
+	r = privileges_become(id, err);
+	if (!r)
+		r = namespaces_enter_empty_but_network(err);
+	if (!r)
+		r = limit_threads(1, err);
+	if (!r)
+		r = privileges_drop(NETWORK_PROCESS_CAPABILITIES, err);
+	return r < 0 ? r : landlock_deny_all(true, err);
 }
 
 uint64_t process_capabilities(uint64_t container_caps)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sandbox.h - the two processes of a container on their way to as little as possible
+ * sandbox.h - the processes of a container on their way to as little as possible
  *
  *                      monitor                             container process (serves files)
  *   before config      does not exist                      does not exist
@@ -14,13 +14,17 @@
  *   sealed             every thread loads its filter of system calls (call_filter.h), then the
  *                      guest runs its first instruction, and the first request is served
  *
- * Both: no_new_privs, bounding set and securebits closed, not dumpable, no core file, no locked
+ * The network process is like the monitor, network_process_seal(), but that it stays in the
+ * container's network namespace and keeps the capability over it.
+ *
+ * All: no_new_privs, bounding set and securebits closed, not dumpable, no core file, no locked
  * memory, none of the engine's environment, no descriptor but those they need.
  *
  * Thread: the process has one only until it is sealed.
  */
 #pragma once
 
+#include <linux/capability.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -37,6 +41,14 @@ void sandbox_use_heap_only(void);
  * threads.
  */
 int monitor_seal(uid_t id, unsigned int nr_threads, struct error *err);
+
+/*
+ * Seal the network process but for its filter: it becomes user and group @id, and keeps
+ * NETWORK_PROCESS_CAPABILITIES.
+ */
+int network_process_seal(uid_t id, struct error *err);
+
+#define NETWORK_PROCESS_CAPABILITIES (UINT64_C(1) << CAP_NET_ADMIN)
 
 /*
  * Seal the container process but for its filters, inside the container's tree. @container_caps

@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "vmm/backend/network_channel.h"
 #include "vmm/base/fd.h"
 #include "vmm/base/log.h"
 #include "vmm/base/signals.h"
@@ -99,6 +100,7 @@ static void enter_exited(struct session *session)
 	for (unsigned int i = 1; i < PROTOCOL_PROCESSES_MAX; i++)
 		session_process_on_guest_end(&session->processes[i], SESSION_EXIT_CRASHED);
 	socket_relays_finish(&session->sockets);
+	network_link_finish(&session->network);
 	session->state = SESSION_EXITED;
 	session_stop_when_drained(session);
 }
@@ -126,6 +128,8 @@ static void on_hello(struct session *session, const struct protocol_frame *frame
 	session->state = SESSION_CREATING;
 	if (guest_channel_send(&session->channel, "%s", session->config.guest_plan) < 0)
 		fail(session, ENOMEM, "no memory to describe the container to the guest");
+	else
+		network_link_enable(&session->network);
 }
 
 static void on_error(struct session *session, const struct protocol_frame *frame)
@@ -241,6 +245,17 @@ static void on_channel_closed(void *context)
 
 /* --- connections from the guest ------------------------------------------------------------ */
 
+/* One that leads to a socket of the host. */
+static bool on_socket(struct session *session, struct vsock_connection *connection, uint32_t port)
+{
+	if (port == PROTOCOL_PORT_RESOLVER)
+		return socket_relays_connect(&session->resolver, connection, NETWORK_RESOLVER);
+	if (protocol_is_socket_port(port))
+		return socket_relays_connect(&session->sockets, connection,
+					     port - PROTOCOL_PORT_SOCKETS);
+	return network_link_connect(&session->network, connection, port - PROTOCOL_PORT_INCOMING);
+}
+
 static bool on_connect(void *context, struct vsock_connection *connection, uint32_t port)
 {
 	struct session *session = context;
@@ -255,10 +270,8 @@ static bool on_connect(void *context, struct vsock_connection *connection, uint3
 		guest_channel_connect(&session->channel, connection);
 		return true;
 	}
-	if (protocol_is_socket_port(port))
-		return session->state != SESSION_EXITED &&
-		       socket_relays_connect(&session->sockets, connection,
-					     port - PROTOCOL_PORT_SOCKETS);
+	if (port >= PROTOCOL_PORT_INCOMING || port == PROTOCOL_PORT_RESOLVER)
+		return session->state != SESSION_EXITED && on_socket(session, connection, port);
 	if (index >= PROTOCOL_PROCESSES_MAX * PROTOCOL_NR_STREAMS)
 		return false;
 	return session_process_connect(&session->processes[index / PROTOCOL_NR_STREAMS],
@@ -344,6 +357,18 @@ static int watch_signals(struct session *session, struct error *err)
 
 /* --- set-up ---------------------------------------------------------------------------------- */
 
+static int init_network(struct session *session, const struct session_config *config,
+			struct error *err)
+{
+	int r = network_link_init(&session->network, config->network_fd, &config->cards,
+				  session_on_network_scanned, session, &session->channel,
+				  session->vsock, session->loop, err);
+
+	return r < 0 ? r
+		     : socket_relays_init(&session->resolver, config->resolver_fd,
+					  &session->channel, session->vsock, session->loop, err);
+}
+
 int session_init(struct session *session, const struct session_config *config, struct vsock *vsock,
 		 struct event_loop *loop, struct error *err)
 {
@@ -358,6 +383,8 @@ int session_init(struct session *session, const struct session_config *config, s
 	session->config = *config;
 	session->signals.fd = -1;
 	socket_relays_prepare(&session->sockets);
+	socket_relays_prepare(&session->resolver);
+	network_link_prepare(&session->network);
 	guest_channel_init(&session->channel, on_frame, on_channel_closed, session);
 	r = session_process_init(&session->processes[0], session, 0, stream_fds, err);
 	/* Until `start` the bytes are the caller's, who may type at the same terminal. */
@@ -365,6 +392,8 @@ int session_init(struct session *session, const struct session_config *config, s
 	if (!r)
 		r = socket_relays_init(&session->sockets, config->socket_fd, &session->channel,
 				       vsock, loop, err);
+	if (!r)
+		r = init_network(session, config, err);
 	if (!r)
 		r = watch_signals(session, err);
 	session->control.on_request = session_on_request;
@@ -389,6 +418,8 @@ void session_fini(struct session *session)
 		if (session->processes[i].state != SESSION_PROCESS_FREE)
 			session_process_fini(&session->processes[i]);
 	socket_relays_fini(&session->sockets);
+	socket_relays_fini(&session->resolver);
+	network_link_fini(&session->network);
 	vsock_unlock(session->vsock);
 	guest_channel_fini(&session->channel);
 }

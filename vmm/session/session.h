@@ -6,7 +6,9 @@
  *   BOOTING    the VM runs                        guest-init connects and says HELLO
  *   CREATING   the plan is sent                   CREATED: the launcher is told; ERROR: failed
  *   CREATED    the workload waits for its exec    `start` sends "start"
- *   STARTING   start was asked for                STARTED or ERROR answers the caller
+ *   STARTING   start was asked for                "start" is sent as soon as the guest has been told
+ *                                                 of its network; STARTED or ERROR answers who
+ *                                                 asked
  *   RUNNING    the workload runs                  EXITED
  *   EXITED     the guest reported the end         output is drained, the loop stops
  *
@@ -30,6 +32,7 @@
 #include "vmm/event/event_loop.h"
 #include "vmm/session/control_socket.h"
 #include "vmm/session/guest_channel.h"
+#include "vmm/session/network_link.h"
 #include "vmm/session/session_process.h"
 #include "vmm/session/session_queries.h"
 #include "vmm/session/socket_relay.h"
@@ -40,6 +43,9 @@ struct session_config {
 	int terminal_fd;	/* slave of a host pty, or -1; taken */
 	int control_fd;		/* listening control socket; borrowed */
 	int socket_fd;		/* backend/socket_channel.h, or -1; taken */
+	int network_fd;		/* backend/network_channel.h, or -1; taken */
+	int resolver_fd;	/* socket_channel.h of the network process, or -1; taken */
+	struct network_cards cards;
 	/* Tell the launcher that the container is created. */
 	void (*on_created)(void *context);
 	/* The guest says that its OOM killer ended a process: any number of times. */
@@ -70,6 +76,8 @@ struct session {
 	struct session_process processes[PROTOCOL_PROCESSES_MAX];
 	uint32_t last_number; /* given to a process */
 	struct socket_relays sockets;
+	struct network_link network;
+	struct socket_relays resolver; /* its only socket: NETWORK_RESOLVER */
 	struct control_server control;
 	struct control_client *start_client; /* waits for STARTED */
 	bool is_paused;			     /* or about to be */

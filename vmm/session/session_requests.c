@@ -21,15 +21,27 @@ static void start(struct session *session, struct control_client *client)
 		control_reply(client, EALREADY, "cannot start an already running container");
 		return;
 	}
-	/* An engine may have resized the terminal before it was ours, when nobody was told. */
-	session_send_window_size(session);
-	if (guest_channel_send(&session->channel, "{\"type\":\"start\"}") < 0) {
-		control_reply(client, EBUSY, "the guest does not take messages");
-		return;
-	}
 	session->state = SESSION_STARTING;
 	session->start_client = client;
-	relay_release(&session->processes[0].relays[PROTOCOL_STDIN]);
+	network_link_scan(&session->network);
+}
+
+void session_on_network_scanned(void *context)
+{
+	struct session *session = context;
+
+	if (session->state != SESSION_STARTING)
+		return;
+	/* An engine may have resized the terminal before it was ours, when nobody was told. */
+	session_send_window_size(session);
+	if (guest_channel_send(&session->channel, "{\"type\":\"start\"}") == 0) {
+		relay_release(&session->processes[0].relays[PROTOCOL_STDIN]);
+		return;
+	}
+	session->state = SESSION_CREATED;
+	if (session->start_client)
+		control_reply(session->start_client, EBUSY, "the guest does not take messages");
+	session->start_client = NULL;
 }
 
 static void signal_processes(struct session *session, struct control_client *client,

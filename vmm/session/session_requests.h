@@ -18,3 +18,6 @@ void session_on_client_gone(void *context, struct control_client *client);
  * error when the guest takes no message of that size.
  */
 int session_request_text(int fd, char **ret_text, struct error *err);
+
+/* What a start waited for: the guest knows its network. @context is the session. */
+void session_on_network_scanned(void *context);

@@ -4,6 +4,7 @@
  *
  * Frames pass as they are, with the virtio_net_hdr that the tap understands: checksums and
  * segmentation are left to whoever needs them done. Mergeable receive buffers; no control queue.
+ * A driver has to take what a tap may give (struct virtio_device, required_features).
  *
  * A machine has a fixed number of slots for cards. A slot without one shows device id 0, which
  * drivers ignore (section 4.2.2); when a card is attached the guest has its bus look again.
@@ -25,7 +26,7 @@ struct net;
 /* Make an empty slot. @name ("net0") is for messages and stays in place. */
 int net_new(struct net **ret, const char *name, const struct guest_memory *memory,
 	    struct event_loop *loop, int interrupt_fd, struct error *err);
-void net_free(struct net *net, struct event_loop *loop);
+void net_free(struct net *net);
 
 /* For bus and doorbells. */
 struct virtio_device *net_device(struct net *net);
@@ -37,5 +38,8 @@ struct virtio_device *net_device(struct net *net);
  */
 int net_attach(struct net *net, int tap_fd, const uint8_t mac[NET_MAC_SIZE], struct error *err);
 
-/* Empty the slot. A driver that still uses it sees the link go down; what it sends is lost. */
+/*
+ * Empty the slot. A driver that still uses it sees the link go down; what it sends is lost. The
+ * same happens by itself when the tap turns out to be gone.
+ */
 void net_detach(struct net *net);

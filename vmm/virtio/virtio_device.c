@@ -141,7 +141,9 @@ static void reset(struct virtio_device *device)
 
 static bool are_features_acceptable(const struct virtio_device *device)
 {
-	return device->driver_features & FEATURE(VIRTIO_F_VERSION_1) &&
+	uint64_t required = device->required_features | FEATURE(VIRTIO_F_VERSION_1);
+
+	return (device->driver_features & required) == required &&
 	       !(device->driver_features & ~device->device_features);
 }
 
@@ -225,6 +227,13 @@ void virtio_device_notify(struct virtio_device *device, unsigned int queue_index
 {
 	if (virtqueue_needs_interrupt(&device->queues[queue_index]))
 		raise_interrupt(device, VIRTIO_MMIO_INT_VRING);
+}
+
+void virtio_device_config_changed(struct virtio_device *device)
+{
+	device->config_generation++;
+	if (device->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		raise_interrupt(device, VIRTIO_MMIO_INT_CONFIG);
 }
 
 void virtio_device_fail(struct virtio_device *device, const char *format, ...)

@@ -42,13 +42,16 @@ struct virtio_doorbell {
 struct virtio_device {
 	/* Set once by the device's own init function. */
 	const char *name; /* for messages, such as "fs" */
-	uint32_t device_id;
 	uint64_t device_features; /* without the transport's, which virtio_device_init() adds */
+	uint64_t required_features; /* of these, the ones that a driver cannot do without */
 	const struct virtio_device_ops *ops;
 	unsigned int nr_queues;
 	uint16_t queue_size_max; /* a power of two, at most VIRTQUEUE_SIZE_MAX */
-	const uint8_t *config;	 /* config space, read-only to the driver */
+	const uint8_t *config;	 /* config space, read-only to the driver; its bytes: [lock] */
 	uint32_t config_size;
+
+	/* What the device's own functions may change while it runs. */
+	uint32_t device_id; /* [lock] 0: nothing is here (section 4.2.2) */
 
 	/* Set once by virtio_device_init(). */
 	const struct guest_memory *memory;
@@ -60,6 +63,7 @@ struct virtio_device {
 	uint64_t driver_features;	 /* [lock] */
 	uint32_t status;		 /* [lock] */
 	uint32_t interrupt_status;	 /* [lock] */
+	uint32_t config_generation;	 /* [lock] */
 	uint32_t device_features_select; /* [lock] registers that choose what others show */
 	uint32_t driver_features_select; /* [lock] */
 	uint32_t queue_select;		 /* [lock] may be out of range */
@@ -81,8 +85,8 @@ bool virtio_device_is_live(const struct virtio_device *device);
 /*
  * The driver writes the status register: 0 resets the device, the other values follow section
  * 3.1.1 one bit at a time. FEATURES_OK stays clear when the driver's features are not a subset
- * of the device's with VIRTIO_F_VERSION_1; DRIVER_OK activates the queues that are ready. Any
- * other change is a violation. Lock held.
+ * of the device's with VIRTIO_F_VERSION_1 and all that the device requires; DRIVER_OK activates the
+ * queues that are ready. Any other change is a violation. Lock held.
  */
 void virtio_device_set_status(struct virtio_device *device, uint32_t status);
 
@@ -100,6 +104,9 @@ bool virtio_device_pop(struct virtio_device *device, unsigned int index,
 
 /* Raise the interrupt of a queue if the driver wants one for what was pushed. Lock held. */
 void virtio_device_notify(struct virtio_device *device, unsigned int queue_index);
+
+/* The bytes of the config space have changed: tell the driver (section 2.5). Lock held. */
+void virtio_device_config_changed(struct virtio_device *device);
 
 /*
  * The driver broke the protocol: set DEVICE_NEEDS_RESET, stop all queues, tell the driver

@@ -48,7 +48,8 @@ static uint32_t read_register(struct virtio_device *device, uint64_t offset)
 	case VIRTIO_MMIO_SHM_BASE_LOW:
 	case VIRTIO_MMIO_SHM_BASE_HIGH:
 		return UINT32_MAX;
-	case VIRTIO_MMIO_CONFIG_GENERATION: /* the config bytes never change */
+	case VIRTIO_MMIO_CONFIG_GENERATION:
+		return device->config_generation;
 	default:
 		return 0;
 	}
@@ -181,7 +182,9 @@ void virtio_mmio_access(void *context, uint64_t offset, uint8_t *data, uint32_t 
 	uint32_t value;
 
 	if (offset >= VIRTIO_MMIO_CONFIG) {
+		pthread_mutex_lock(&device->lock);
 		access_config(device, offset - VIRTIO_MMIO_CONFIG, data, len, is_write);
+		pthread_mutex_unlock(&device->lock);
 		return;
 	}
 	/* Registers are 32 bits wide and accessed no other way (section 4.2.2.2). */

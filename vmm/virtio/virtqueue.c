@@ -203,7 +203,7 @@ int virtqueue_is_empty(const struct virtqueue *queue)
 	return r < 0 ? r : r == 0;
 }
 
-void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written)
+void virtqueue_fill(struct virtqueue *queue, uint16_t head, uint32_t written)
 {
 	struct vring_used *used = queue->used;
 	struct vring_used_elem *element;
@@ -216,11 +216,25 @@ void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written)
 	__atomic_store_n(&element->id, head, __ATOMIC_RELAXED);
 	__atomic_store_n(&element->len, written, __ATOMIC_RELAXED);
 	queue->next_used++;
+}
+
+void virtqueue_flush(struct virtqueue *queue)
+{
+	struct vring_used *used = queue->used;
+
+	if (!queue->is_active)
+		return;
 	/*
-	 * Release: pairs with the driver's acquire of used.idx, so that it sees the element and
+	 * Release: pairs with the driver's acquire of used.idx, so that it sees the elements and
 	 * the bytes we wrote into its buffers.
 	 */
 	__atomic_store_n(&used->idx, queue->next_used, __ATOMIC_RELEASE);
+}
+
+void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written)
+{
+	virtqueue_fill(queue, head, written);
+	virtqueue_flush(queue);
 }
 
 bool virtqueue_needs_interrupt(struct virtqueue *queue)
@@ -305,9 +319,15 @@ size_t virtqueue_chain_read(const struct virtqueue_chain *chain, uint64_t offset
 	return copy_segments(chain->segments, chain->nr_readable, offset, data, NULL, len);
 }
 
+size_t virtqueue_segments_write(const struct iovec *segments, unsigned int nr, uint64_t offset,
+				const void *data, size_t len)
+{
+	return copy_segments(segments, nr, offset, NULL, data, len);
+}
+
 size_t virtqueue_chain_write(const struct virtqueue_chain *chain, uint64_t offset, const void *data,
 			     size_t len)
 {
-	return copy_segments(chain->segments + chain->nr_readable, chain->nr_writable, offset, NULL,
-			     data, len);
+	return virtqueue_segments_write(chain->segments + chain->nr_readable, chain->nr_writable,
+					offset, data, len);
 }

@@ -94,6 +94,13 @@ int virtqueue_is_empty(const struct virtqueue *queue);
 void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written);
 
 /*
+ * The same in two steps, for chains that the driver must find all at once: each is filled in, then
+ * all are made visible.
+ */
+void virtqueue_fill(struct virtqueue *queue, uint16_t head, uint32_t written);
+void virtqueue_flush(struct virtqueue *queue);
+
+/*
  * True when the driver wants an interrupt for what was pushed since the last call; false when
  * nothing was, or the queue is not active (section 2.7.7).
  */
@@ -114,3 +121,7 @@ size_t virtqueue_chain_read(const struct virtqueue_chain *chain, uint64_t offset
 /* Copy up to @len bytes into the writable segments, from byte @offset on. Returns the count. */
 size_t virtqueue_chain_write(const struct virtqueue_chain *chain, uint64_t offset, const void *data,
 			     size_t len);
+
+/* The same into @nr writable segments of one chain or of several, one after another. */
+size_t virtqueue_segments_write(const struct iovec *segments, unsigned int nr, uint64_t offset,
+				const void *data, size_t len);
