@@ -76,6 +76,8 @@ static int load_config(struct preparation *preparation,
 				  &preparation->config, err);
 	if (!r)
 		r = administrator_check_container(administrator, preparation->config, err);
+	if (!r)
+		r = administrator_set_network(administrator, preparation->config, err);
 	if (r < 0)
 		return r;
 	if (options->user_network.is_wanted && preparation->config->netns_path)

@@ -16,7 +16,8 @@ static inline bool card_rate_is_limited(const struct network_rate *rate)
 /*
  * Write filters at @place that drop what is more than @rate and leave the others to the next
  * filters; nothing where there is no limit. A frame of many segments (up to 64 KiB) counts as
- * one packet.
+ * one packet. The kernel lets bytes come at once from the beginning, packets only when they had the
+ * time to gather.
  */
 void card_rate_write(struct tc_batch *batch, const struct tc_place *place,
 		     const struct network_rate *rate);

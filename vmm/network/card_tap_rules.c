@@ -16,6 +16,7 @@
  * cannot look through could hide an advertisement, so it is denied: a header chain belongs into the
  * first fragment whole (RFC 7112), and hosts ignore neighbour discovery in fragments (RFC 6980).
  */
+#include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <netinet/icmp6.h>
@@ -37,6 +38,7 @@ enum priority {
 	PRIORITY_ADVERTISEMENT,
 	PRIORITY_HIDDEN,
 	PRIORITY_CLAIM,
+	PRIORITY_UNKNOWN,
 	PRIORITY_IPV6,
 	PRIORITY_UNSPECIFIED,
 	PRIORITY_ALL,
@@ -204,6 +206,7 @@ static void write_ipv6(struct tc_batch *batch, const struct card_rules *rules)
 					  IPPROTO_DSTOPTS };
 	/* A card is not a router, and has not the address of another. */
 	static const uint8_t claims[] = { ND_ROUTER_ADVERT, ND_NEIGHBOR_ADVERT, ND_REDIRECT };
+	const uint32_t no_flags = 0, is_fragment = htonl(TCA_FLOWER_KEY_FLAGS_IS_FRAGMENT);
 	static const uint8_t unspecified[16];
 	static const uint8_t reports_to[16] = { 0xff, 0x02, [15] = 0x16 };
 
@@ -219,6 +222,14 @@ static void write_ipv6(struct tc_batch *batch, const struct card_rules *rules)
 		tc_act_other_host(batch);
 		tc_filter_end(batch);
 	}
+	/* The last header was the 16th: it is known, but not what is in it. */
+	begin_tap(batch, rules, CARD_CHAIN_ENTRY, PRIORITY_UNKNOWN, ETH_P_IPV6);
+	match_icmp6(batch, 0);
+	tc_match(batch, TCA_FLOWER_KEY_FLAGS, &no_flags, TCA_FLOWER_KEY_FLAGS_MASK, &is_fragment,
+		 sizeof(no_flags));
+	tc_act_other_host(batch);
+	tc_filter_end(batch);
+
 	begin_tap(batch, rules, CARD_CHAIN_ENTRY, PRIORITY_IPV6, ETH_P_IPV6);
 	tc_act_goto(batch, card_chain(rules->generation, CARD_CHAIN_SOURCES));
 	tc_filter_end(batch);
@@ -294,12 +305,13 @@ static void match_ports(struct tc_batch *batch, const struct network_rule *rule)
 	if ((!is_tcp && rule->protocol != IPPROTO_UDP) ||
 	    (rule->first_port == 0 && rule->last_port == UINT16_MAX))
 		return;
+	/* Port 0 is also that of a packet whose ports could not be found. */
 	if (rule->first_port == rule->last_port) {
 		tc_match_be16(batch, is_tcp ? TCA_FLOWER_KEY_TCP_DST : TCA_FLOWER_KEY_UDP_DST,
 			      rule->first_port);
 		return;
 	}
-	tc_match_be16(batch, TCA_FLOWER_KEY_PORT_DST_MIN, rule->first_port);
+	tc_match_be16(batch, TCA_FLOWER_KEY_PORT_DST_MIN, rule->first_port ? rule->first_port : 1);
 	tc_match_be16(batch, TCA_FLOWER_KEY_PORT_DST_MAX, rule->last_port);
 }
 

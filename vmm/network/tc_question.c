@@ -72,28 +72,32 @@ static bool is_text(const struct nlattr *attribute, const char *text)
 	       strcmp(mnl_attr_get_str(attribute), text) == 0;
 }
 
+enum ingress { INGRESS_NONE, INGRESS_OTHER, INGRESS_PLAIN };
+
 static int on_ingress(const struct nlmsghdr *answer, void *context)
 {
 	struct attributes attributes;
-	bool *ret_is_plain = context;
+	enum ingress *ret = context;
 
 	sort_message(answer, &attributes);
-	*ret_is_plain = is_text(attributes.all[TCA_KIND], "ingress");
+	*ret = is_text(attributes.all[TCA_KIND], "ingress") ? INGRESS_PLAIN : INGRESS_OTHER;
 	return MNL_CB_OK;
 }
 
 int tc_ingress_exists(struct tc_batch *batch, uint32_t ifindex, bool *ret_is_plain)
 {
-	struct tcmsg *tc = tc_batch_message(batch, RTM_GETQDISC, NLM_F_ACK, ifindex);
+	/* Without NLM_F_ECHO, kernels such as 6.1 tell everybody but who asks. */
+	struct tcmsg *tc = tc_batch_message(batch, RTM_GETQDISC, NLM_F_ACK | NLM_F_ECHO, ifindex);
+	enum ingress found = INGRESS_NONE;
 	int r;
 
 	tc->tcm_parent = TC_H_INGRESS;
-	*ret_is_plain = false;
-	r = ask(batch, on_ingress, ret_is_plain);
-	/* EINVAL: there was one once. */
-	if (r == -ENOENT || r == -EINVAL)
-		return 0;
-	return r < 0 ? r : 1;
+	r = ask(batch, on_ingress, &found);
+	*ret_is_plain = found == INGRESS_PLAIN;
+	/* Where there was one once, the answer is a success and says nothing. */
+	if (r < 0 && r != -ENOENT)
+		return r;
+	return found != INGRESS_NONE;
 }
 
 static void read_action(const struct nlattr *action, struct tc_filter *filter)

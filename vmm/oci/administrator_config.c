@@ -12,6 +12,7 @@
 #include "vmm/base/fd.h"
 #include "vmm/base/file_io.h"
 #include "vmm/oci/administrator_limits.h"
+#include "vmm/oci/administrator_network.h"
 #include "vmm/oci/config_annotations.h"
 #include "vmm/oci/json_fields.h"
 
@@ -115,8 +116,8 @@ static int parse_log_level(const struct json_field *top, struct administrator_co
 static int parse_top(const struct json_field *top, struct administrator_config *config,
 		     struct error *err)
 {
-	static const char *const known[] = { "kernel",	    "initramfs", "ids",	  "defaults",
-					     "annotations", "logLevel",	 "limits" };
+	static const char *const known[] = { "kernel",	    "initramfs", "ids",	   "defaults",
+					     "annotations", "logLevel",	 "limits", "network" };
 	int r = json_field_check_members(top, known, ARRAY_SIZE(known), err);
 
 	if (!r)
@@ -133,6 +134,8 @@ static int parse_top(const struct json_field *top, struct administrator_config *
 		r = parse_annotations(top, config, err);
 	if (!r)
 		r = parse_log_level(top, config, err);
+	if (!r)
+		r = administrator_parse_network(top, &config->network, err);
 	return r;
 }
 
@@ -245,17 +248,19 @@ void administrator_config_free(struct administrator_config *config)
 	free(config->initramfs);
 	text_list_clear(&config->annotations);
 	administrator_limits_clear(&config->limits);
+	network_policy_clear(&config->network.policy);
 	free(config);
 }
 
 json_t *administrator_config_to_json(const struct administrator_config *config)
 {
-	return json_pack("{s:s*, s:s*, s:{s:I, s:I}, s:{s:I, s:I}, s:o, s:s, s:o}", "kernel",
+	return json_pack("{s:s*, s:s*, s:{s:I, s:I}, s:{s:I, s:I}, s:o, s:s, s:o, s:o}", "kernel",
 			 config->kernel, "initramfs", config->initramfs, "ids", "first",
 			 (json_int_t)config->first_id, "count", (json_int_t)config->nr_ids,
 			 "defaults", "memory", (json_int_t)config->defaults.memory_bytes, "vcpus",
 			 (json_int_t)config->defaults.nr_vcpus, "annotations",
 			 administrator_list_to_json(&config->annotations), "logLevel",
 			 level_names[config->log_level], "limits",
-			 administrator_limits_to_json(&config->limits));
+			 administrator_limits_to_json(&config->limits), "network",
+			 administrator_network_to_json(&config->network));
 }

@@ -20,6 +20,7 @@
 #include "vmm/base/error.h"
 #include "vmm/base/log.h"
 #include "vmm/oci/container_config.h"
+#include "vmm/oci/network_settings.h"
 #include "vmm/oci/text_list.h"
 
 #define ADMINISTRATOR_CONFIG_PATH "/etc/bulkhead/config.json"
@@ -60,6 +61,7 @@ struct administrator_config {
 	struct text_list annotations; /* permitted ones: names, or beginnings with '*' behind */
 	enum log_level log_level;
 	struct administrator_limits limits;
+	struct network_settings network;
 };
 
 /*

@@ -91,6 +91,13 @@ int administrator_check_container(const struct administrator_config *administrat
 	return r;
 }
 
+int administrator_set_network(const struct administrator_config *administrator,
+			      struct container_config *config, struct error *err)
+{
+	return network_settings_merge(&administrator->network, &config->annotated_network,
+				      &config->network, err);
+}
+
 /* The processors that may be used up: a machine without a quota has all of its own. */
 static uint64_t usable_vcpus(const struct container_resources *resources, unsigned int nr_vcpus)
 {

@@ -15,6 +15,13 @@ int administrator_check_container(const struct administrator_config *administrat
 				  const struct container_config *config, struct error *err);
 
 /*
+ * Set the policy for the network of @config, which was checked: what its annotations say, and
+ * otherwise @administrator; where neither says anything, other addresses than its own are filtered.
+ */
+int administrator_set_network(const struct administrator_config *administrator,
+			      struct container_config *config, struct error *err);
+
+/*
  * Check the limits @after an update, of which errors say that they come from @file, for a container
  * whose limits were @before and whose virtual machine has @nr_vcpus. What does not grow is not
  * refused: the administrator may have lowered a limit meanwhile.

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "vmm/base/checked_math.h"
+#include "vmm/oci/config_network.h"
 
 /* Where annotations with an effect begin; without a dot at the end it is the whole name. */
 static const char *const reserved[] = { "bulkhead.", "krun.", "run.oci.handler" };
@@ -54,6 +55,8 @@ static int apply(const struct json_field *field, struct container_config *config
 		config->annotated_vcpus = (unsigned int)value;
 		return r;
 	}
+	if (config_is_network_annotation(field->name))
+		return config_parse_network_annotation(field, &config->annotated_network, err);
 	if (config_annotation_has_effect(field->name))
 		return json_field_error(
 			field, err,

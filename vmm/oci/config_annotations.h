@@ -16,7 +16,13 @@
 #define ANNOTATION_MEMORY "bulkhead.memory" /* bytes of the virtual machine */
 #define ANNOTATION_VCPUS "bulkhead.vcpus"   /* its processors */
 
-/* Fill annotations, annotated_memory and annotated_vcpus of @config from the object @top. */
+/* Its network (config_network.h). */
+#define ANNOTATION_SPOOF_FILTER "bulkhead.network.spoofFilter"
+#define ANNOTATION_ALLOW "bulkhead.network.allow"
+#define ANNOTATION_RECEIVE "bulkhead.network.receive"
+#define ANNOTATION_TRANSMIT "bulkhead.network.transmit"
+
+/* Fill annotations and what is annotated of @config from the object @top. */
 int config_parse_annotations(const struct json_field *top, struct container_config *config,
 			     struct error *err);
 

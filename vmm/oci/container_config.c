@@ -316,6 +316,8 @@ void container_config_free(struct container_config *config)
 	free(config->seccomp.program);
 	free(config->uid_map.ranges);
 	free(config->gid_map.ranges);
+	network_policy_clear(&config->annotated_network.policy);
+	network_policy_clear(&config->network);
 	container_resources_clear(&config->resources);
 	container_process_clear(&config->process);
 	container_hooks_clear(&config->hooks);

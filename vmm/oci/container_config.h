@@ -24,6 +24,7 @@
 #include "vmm/oci/container_defaults.h"
 #include "vmm/oci/container_hooks.h"
 #include "vmm/oci/container_resources.h"
+#include "vmm/oci/network_settings.h"
 #include "vmm/oci/text_list.h"
 
 #define CONTAINER_CONFIG_NAME "config.json"
@@ -173,6 +174,9 @@ struct container_config {
 	/* As annotations give them; 0: not given. */
 	uint64_t annotated_memory;
 	unsigned int annotated_vcpus;
+	struct network_settings annotated_network;
+	/* What holds, by administrator_set_network(); until then the default. */
+	struct network_policy network;
 
 	/* For host and guest. */
 	struct container_resources resources;
