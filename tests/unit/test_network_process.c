@@ -231,7 +231,6 @@ static void test_changes(void)
 	run("ip addr add 2001:db8::2/64 dev eth0 nodad; ip addr del 172.17.0.2/16 dev eth0;"
 	    "ip addr add 172.17.0.3/16 dev eth0");
 	scan();
-	is_str(monitor.told, "S");
 	is_told("\"2001:db8::2\"");
 	is_told("\"172.17.0.3\"");
 	is_not_told("\"172.17.0.2\"");

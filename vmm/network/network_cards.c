@@ -55,6 +55,7 @@ int network_cards_new(struct network_cards **ret, int channel_fd, struct mnl_soc
 
 	if (!cards)
 		return error_set(err, ENOMEM, "network cards");
+	network_state_json_prepare();
 	cards->channel_fd = channel_fd;
 	cards->netlink = netlink;
 	cards->policy = policy;
