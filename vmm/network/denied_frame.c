@@ -149,7 +149,7 @@ bool denied_frame_describe(const struct denied_card *card, const uint8_t *frame,
 			   char *line, size_t line_size)
 {
 	const uint8_t *bytes = frame + ETHERNET_SIZE;
-	struct packet packet;
+	struct packet packet = { .family = 0 };
 	char text[96];
 	uint16_t type;
 	bool is_packet, is_spoofed;

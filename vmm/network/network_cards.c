@@ -39,13 +39,13 @@ struct network_cards {
 	int channel_fd;
 	struct mnl_socket *netlink;
 	const struct network_policy *policy;
+	struct card_denials *denials;
 	struct network_state state;
 	char *told; /* the last STATE; NULL: none */
 	unsigned int nr_log_lines;
 	uint32_t complaints[COMPLAINTS_MAX]; /* interfaces that were complained about */
 	unsigned int nr_complaints;	     /* all of them: the next place is the oldest's */
 	bool has_told_limits;
-	struct card_denials *denials; /* NULL: there can be none */
 };
 
 int network_cards_new(struct network_cards **ret, int channel_fd, struct mnl_socket *netlink,
@@ -55,6 +55,7 @@ int network_cards_new(struct network_cards **ret, int channel_fd, struct mnl_soc
 
 	if (!cards)
 		return error_set(err, ENOMEM, "network cards");
+	network_state_json_prepare();
 	cards->channel_fd = channel_fd;
 	cards->netlink = netlink;
 	cards->policy = policy;
@@ -67,8 +68,10 @@ int network_cards_new(struct network_cards **ret, int channel_fd, struct mnl_soc
 			return -err->code;
 		}
 	}
-	if (card_denials_new(&cards->denials, CARD_DENIALS_WINDOW_S, err) < 0)
-		log_info("network: denied frames are not logged: %s", err->text);
+	if (card_denials_new(&cards->denials, CARD_DENIALS_WINDOW_S, err) < 0) {
+		network_cards_free(cards);
+		return -err->code;
+	}
 	*ret = cards;
 	return 0;
 }
@@ -109,23 +112,6 @@ static void log_failure(struct network_cards *cards, const struct network_interf
 {
 	if (is_first_complaint(cards, interface->ifindex))
 		log_some(cards, "%s: %s", interface->name, err->text);
-}
-
-int network_cards_fd(const struct network_cards *cards)
-{
-	return cards->denials ? card_denials_fd(cards->denials) : -1;
-}
-
-static void log_denial(void *context, const char *line)
-{
-	(void)context;
-	log_warning("network: %s", line);
-}
-
-void network_cards_log_denials(struct network_cards *cards)
-{
-	if (cards->denials)
-		card_denials_read(cards->denials, log_denial, NULL);
 }
 
 /* --- the monitor ------------------------------------------------------------------------------ */
@@ -205,8 +191,7 @@ static void part(struct network_cards *cards, struct card *card)
 		log_failure(cards, &card->known, &err);
 		fd_close(&card->tun_fd);
 	}
-	if (cards->denials)
-		card_denials_unwatch(cards->denials, (uint32_t)(card - cards->cards));
+	card_denials_unwatch(cards->denials, (uint32_t)(card - cards->cards));
 	card->known = (struct network_interface){ .ifindex = 0 };
 	card->is_leaving = false;
 }
@@ -276,20 +261,6 @@ static bool is_filter_current(const struct network_cards *cards, const struct ca
 	return true;
 }
 
-static int set_filter(struct network_cards *cards, struct card *card,
-		      const struct network_interface *now, struct error *err)
-{
-	struct error watch_err;
-	int r = card_filter_set(cards->netlink, now, card->tap_ifindex, cards->policy,
-				cards->state.has_resolver, err);
-
-	if (!r && cards->denials &&
-	    card_denials_watch(cards->denials, (uint32_t)(card - cards->cards), now,
-			       card->tap_ifindex, cards->policy, &watch_err) < 0)
-		log_some(cards, "%s", watch_err.text);
-	return r;
-}
-
 /* The filter comes first: the tap is up with one only. */
 static int set_card(struct network_cards *cards, struct card *card,
 		    const struct network_interface *now, bool is_new, struct error *err)
@@ -298,14 +269,19 @@ static int set_card(struct network_cards *cards, struct card *card,
 	int r = 0;
 
 	if (is_new || !is_filter_current(cards, card, now))
-		r = set_filter(cards, card, now, err);
+		r = card_filter_set(cards->netlink, now, card->tap_ifindex, cards->policy,
+				    passes_resolver, err);
 	if (!r && (is_new || card->known.mtu != now->mtu))
 		r = tap_up(cards->netlink, card->tap_ifindex, now->mtu, err);
-	if (!r) {
-		card->known = *now;
-		card->passes_resolver = passes_resolver;
-	}
-	return r;
+	if (r < 0)
+		return r;
+	card->known = *now;
+	card->passes_resolver = passes_resolver;
+	/* Without words about what is denied it is denied all the same. */
+	if (card_denials_watch(cards->denials, (uint32_t)(card - cards->cards), now,
+			       card->tap_ifindex, cards->policy, err) < 0)
+		log_failure(cards, now, err);
+	return 0;
 }
 
 static struct card *find_empty(struct network_cards *cards)
@@ -401,6 +377,22 @@ void network_cards_forget(struct network_cards *cards, uint32_t ifindex)
 
 	if (slot >= 0)
 		cards->cards[slot].is_leaving = true;
+}
+
+int network_cards_denials_fd(const struct network_cards *cards)
+{
+	return card_denials_fd(cards->denials);
+}
+
+static void log_denial(void *context, const char *line)
+{
+	(void)context;
+	log_warning("network: %s", line);
+}
+
+void network_cards_read_denials(struct network_cards *cards)
+{
+	card_denials_read(cards->denials, log_denial, NULL);
 }
 
 int network_cards_update(struct network_cards *cards)

@@ -39,13 +39,13 @@ int network_cards_scan(struct network_cards *cards, bool has_resolver, struct er
 /* An interface is gone, whatever the next look shows in its place. */
 void network_cards_forget(struct network_cards *cards, uint32_t ifindex);
 
-/* A descriptor that is readable when there are denied frames to log (card_denials.h); -1: none. */
-int network_cards_fd(const struct network_cards *cards);
-void network_cards_log_denials(struct network_cards *cards);
-
 /*
  * Bring cards, filters and the monitor to what the last look has shown. An interface that cannot
  * have a card is logged, once. Returns 0, -EAGAIN when the channel is full (it goes on where it was
  * with the next call), or another negative errno value when the monitor is gone.
  */
 int network_cards_update(struct network_cards *cards);
+
+/* A descriptor that is readable when there is something to log of denied frames. */
+int network_cards_denials_fd(const struct network_cards *cards);
+void network_cards_read_denials(struct network_cards *cards);

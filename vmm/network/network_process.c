@@ -46,7 +46,7 @@ struct network_process {
 	int64_t look_at_ms; /* when to look at the namespace; -1: not before there are news */
 };
 
-enum { POLL_MONITOR, POLL_NEWS, POLL_DENIED, POLL_IPV4, POLL_IPV6, POLL_RESOLVER };
+enum { POLL_MONITOR, POLL_NEWS, POLL_IPV4, POLL_IPV6, POLL_DENIALS, POLL_RESOLVER };
 #define POLLFDS_MAX (POLL_RESOLVER + RESOLVER_CONNECTS_MAX + 1)
 
 static void process_fini(struct network_process *process)
@@ -212,9 +212,10 @@ static size_t prepare(const struct network_process *process, struct pollfd *poll
 
 	pollfds[POLL_MONITOR] = (struct pollfd){ process->monitor_fd, monitor, 0 };
 	pollfds[POLL_NEWS] = (struct pollfd){ mnl_socket_get_fd(process->news), POLLIN, 0 };
-	pollfds[POLL_DENIED] = (struct pollfd){ network_cards_fd(process->cards), POLLIN, 0 };
 	pollfds[POLL_IPV4] = (struct pollfd){ process->loopback.ipv4_fd, POLLIN, 0 };
 	pollfds[POLL_IPV6] = (struct pollfd){ process->loopback.ipv6_fd, POLLIN, 0 };
+	pollfds[POLL_DENIALS] =
+		(struct pollfd){ network_cards_denials_fd(process->cards), POLLIN, 0 };
 	return POLL_RESOLVER +
 	       resolver_connect_prepare(&process->resolver, pollfds + POLL_RESOLVER);
 }
@@ -239,12 +240,12 @@ static int serve(struct network_process *process)
 	}
 	if (pollfds[POLL_NEWS].revents)
 		read_news(process);
-	if (pollfds[POLL_DENIED].revents)
-		network_cards_log_denials(process->cards);
 	if (pollfds[POLL_IPV4].revents)
 		pass_connections(process, process->loopback.ipv4_fd);
 	if (pollfds[POLL_IPV6].revents)
 		pass_connections(process, process->loopback.ipv6_fd);
+	if (pollfds[POLL_DENIALS].revents)
+		network_cards_read_denials(process->cards);
 	resolver_connect_serve(&process->resolver);
 	if (process->look_at_ms >= 0 && process->look_at_ms <= clock_now_ms()) {
 		look(process);

@@ -15,6 +15,11 @@ struct message {
 	bool is_truncated;
 };
 
+void network_state_json_prepare(void)
+{
+	json_object_seed(0);
+}
+
 static json_t *ip_json(const struct network_ip *ip)
 {
 	char text[INET6_ADDRSTRLEN];

@@ -6,6 +6,9 @@
 
 #include "vmm/network/network_state.h"
 
+/* To be called before the process is sealed: the library opens a file at its first use. */
+void network_state_json_prepare(void);
+
 /*
  * The members of the message: interface i of @state is card @cards[i], or is left out when that is
  * negative. Routes that go nowhere are told with the first interface. When there is more than

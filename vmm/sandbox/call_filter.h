@@ -6,7 +6,7 @@
  * conditions holds for the argument in question; everything else, calls of other architectures
  * included, ends the process. A filter is the calling thread's and cannot be taken back.
  *
- * The tables (monitor_calls.c, file_server_calls.c) are the whole truth: `bulkhead surface` prints
+ * The tables (monitor_calls.c, file_server_calls.c, network_process_calls.c) are the whole truth: `bulkhead surface` prints
  * them, and tests/container/sandbox.bats compares them with what the threads really call.
  */
 #pragma once
@@ -44,6 +44,9 @@ extern const struct call_filter event_loop_filter, vcpu_filter;
 
 /* Of the container process: the thread that serves files, and the one that waits for the end. */
 extern const struct call_filter file_server_filter, container_process_filter;
+
+/* Of the network process (network/network_process.h), which has one thread. */
+extern const struct call_filter network_process_filter;
 
 /* How many different system calls @filter lets through, with whatever arguments. */
 unsigned int call_filter_count(const struct call_filter *filter);
