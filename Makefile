@@ -56,7 +56,7 @@ PAYLOAD_SOURCES := $(sort $(wildcard tests/guests/*.c)) tests/guests/entry.S
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
 .PHONY: all host guest-init kernel rootfs demo test unit unit-programs guest-programs \
-	guest-payloads fuzzers fuzz coverage check-mutants clang lint install clean help FORCE
+	guest-payloads fuzzers fuzz coverage check-mutants bench clang lint install clean help FORCE
 
 all: host guest-init kernel rootfs ## Build everything
 host: $(BUILD)/bulkhead ## Build the host program
@@ -232,6 +232,9 @@ coverage: $(COVERAGE_PROGRAMS) ## Say which lines unit tests and corpora reach; 
 
 check-mutants: all unit-programs ## Put known bugs back, one at a time: does a test notice?
 	tests/run-mutants
+
+bench: host guest-init rootfs kernel guest-programs $(BUILD)/test-bundle ## Measure, beside runc
+	tests/bench/run
 
 lint: clang ## Formatting, layers, headers, shellcheck, cppcheck, clang-tidy
 	tests/lint/run

@@ -16,7 +16,7 @@ struct network;
 
 /*
  * Get ready. guest-init is in the network namespace of process @pid_fd from then on, unless @plan,
- * which outlives this, has none for the container. @sysfs_fd is that of network_cards_open(), taken
+ * which outlives this, has none for the container. @sysfs_fd is that of card_driver_open(), taken
  * also on failure. Returns NULL with a failure.
  */
 struct network *network_new(int sysfs_fd, int pid_fd, const struct container_plan *plan,

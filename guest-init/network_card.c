@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "guest-init/network_cards.h"
+#include "guest-init/card_driver.h"
 #include "guest-init/network_interface.h"
 #include "guest-init/network_items.h"
 #include "guest-init/scope.h"
@@ -52,7 +52,7 @@ int network_card_remove(struct network_card *card, struct network_place *place, 
 				   &nothing, &nr_removed, err);
 	network_card_free_interface(&card->plan);
 	card->is_there = false;
-	return network_cards_unbind(place->sysfs_fd, card->number, err);
+	return card_driver_unbind(place->sysfs_fd, card->number, err);
 }
 
 /* A name that no interface has, unless the workload means to be in the way. */
@@ -87,13 +87,13 @@ int network_card_add(struct network_card *card, struct network_place *place, str
 {
 	struct failure ignored;
 	char name[IF_NAMESIZE];
-	int r = network_cards_bind(place->sysfs_fd, card->number, name, err);
+	int r = card_driver_bind(place->sysfs_fd, card->number, name, err);
 
 	if (r)
 		return r;
 	r = card_fetch(card, place, name, err);
 	if (r) {
-		(void)network_cards_unbind(place->sysfs_fd, card->number, &ignored);
+		(void)card_driver_unbind(place->sysfs_fd, card->number, &ignored);
 		return r;
 	}
 	card->is_there = true;

@@ -2,10 +2,9 @@
 #include "guest-init/network_plan.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
+#include <ctype.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,15 +80,22 @@ static int plan_read_ip(const char *text, const char *name, struct plan_ip *ret_
 	return 0;
 }
 
+/* Pairs of digits with colons between them. */
 static int plan_read_mac(const char *text, uint8_t *ret_mac, struct failure *err)
 {
 	uint8_t mac[NETWORK_PLAN_MAC_SIZE];
-	int len = 0;
 
-	if (sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2],
-		   &mac[3], &mac[4], &mac[5], &len) != NETWORK_PLAN_MAC_SIZE ||
-	    strlen(text) != 17 || len != 17)
+	if (strlen(text) != 3 * sizeof(mac) - 1)
 		return failure_invalid(err, "mac \"%s\" is not a hardware address", text);
+	for (size_t i = 0; i < sizeof(mac); i++) {
+		const char pair[] = { text[3 * i], text[3 * i + 1], 0 };
+		char behind = text[3 * i + 2];
+
+		if (!isxdigit((unsigned char)pair[0]) || !isxdigit((unsigned char)pair[1]) ||
+		    (behind && behind != ':'))
+			return failure_invalid(err, "mac \"%s\" is not a hardware address", text);
+		mac[i] = (uint8_t)strtoul(pair, NULL, 16);
+	}
 	memcpy(ret_mac, mac, sizeof(mac));
 	return 0;
 }

@@ -138,9 +138,9 @@
 #define PROTOCOL_PORT_SOCKETS 0x40000000u
 #define PROTOCOL_PORT_RESOLVER 1025u
 #define PROTOCOL_PORT_INCOMING 0x20000000u
-#define PROTOCOL_INCOMING_MAX 64u /* connections at a time; their numbers are below */
-#define PROTOCOL_CARD_NAME "%08x.virtio_mmio"
-#define PROTOCOL_CARD_BASE 0xd0004000u /* its number, slot 0 */
+#define PROTOCOL_INCOMING_MAX 64u	 /* connections at a time; their numbers are below */
+#define PROTOCOL_CARD_NAME "%08x.virtio" /* as Linux names nodes of the device tree */
+#define PROTOCOL_CARD_BASE 0xd0004000u	 /* its number, slot 0 */
 #define PROTOCOL_CARD_STRIDE 0x1000u
 #define PROTOCOL_CARDS 4u
 #define PROTOCOL_SOCKET_ID_MAX 0x3fffffffu	 /* from 1 */

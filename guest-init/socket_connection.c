@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 
 #include "guest-init/host_connection.h"
-#include "guest-init/protocol.h"
 #include "guest-init/scope.h"
 
 static int connection_watch(int epoll_fd, int fd, uint32_t events, uint64_t data)
@@ -18,11 +17,11 @@ static int connection_watch(int epoll_fd, int fd, uint32_t events, uint64_t data
 	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
 
-struct socket_connection *socket_connection_new(int client_fd, uint32_t id, int epoll_fd,
+struct socket_connection *socket_connection_new(int client_fd, uint32_t port, int epoll_fd,
 						uint64_t event_base)
 {
 	AUTO_CLOSE int client = client_fd;
-	AUTO_CLOSE int host = host_connection_begin(PROTOCOL_PORT_SOCKETS + id);
+	AUTO_CLOSE int host = host_connection_begin(port);
 	struct socket_connection *connection;
 
 	if (host < 0 ||

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* socket_connection.h - one client of a socket of the host: bytes both ways, each with its end */
+/* socket_connection.h - one client and the host: bytes both ways, each with its end */
 #pragma once
 
 #include <stdbool.h>
@@ -23,11 +23,11 @@ struct socket_connection {
 };
 
 /*
- * Take @client_fd (also on failure) and connect it to socket @id of the host, without waiting for
+ * Take @client_fd (also on failure) and connect it to @port of the host, without waiting for
  * that. Events arrive at @epoll_fd with data.u64 = @event_base + enum socket_connection_event.
  * Returns NULL when it cannot be done.
  */
-struct socket_connection *socket_connection_new(int client_fd, uint32_t id, int epoll_fd,
+struct socket_connection *socket_connection_new(int client_fd, uint32_t port, int epoll_fd,
 						uint64_t event_base);
 
 /* Note an event. */

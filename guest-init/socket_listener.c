@@ -10,18 +10,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "guest-init/connection_table.h"
 #include "guest-init/protocol.h"
 #include "guest-init/scope.h"
 #include "guest-init/shared_tree.h"
-#include "guest-init/socket_connection.h"
 
 #define LISTENERS_BACKLOG 128
 #define LISTENERS_EVENTS_MAX 32
 #define LISTENERS_DRAIN_MS 1000 /* for peers on the host that do not read */
 
-/* Numbers of events: those of the listeners, then those of each connection. */
-#define LISTENERS_EVENT_CONNECTION(index)                                                          \
-	(PROTOCOL_SOCKETS_MAX + (uint64_t)(index)*SOCKET_NR_EVENTS)
+/* Events have the numbers of the listeners, then those of the connections. */
+_Static_assert(CONNECTION_TABLE_MAX == PROTOCOL_SOCKET_CONNECTIONS_MAX, "as the host has it");
 
 struct socket_listener {
 	uint32_t id; /* 0: unused */
@@ -33,7 +32,7 @@ struct socket_listeners {
 	bool is_full;	     /* listeners with clients wait until a connection ends */
 	int64_t deadline_ms; /* after the end */
 	struct socket_listener listeners[PROTOCOL_SOCKETS_MAX];
-	struct socket_connection *connections[PROTOCOL_SOCKET_CONNECTIONS_MAX];
+	struct connection_table connections;
 };
 
 static int64_t listeners_now_ms(void)
@@ -58,15 +57,14 @@ struct socket_listeners *socket_listeners_new(struct failure *err)
 		free(listeners);
 		return NULL;
 	}
+	connection_table_init(&listeners->connections, listeners->epoll_fd, PROTOCOL_SOCKETS_MAX);
 	return listeners;
 }
 
 void socket_listeners_free(struct socket_listeners *listeners)
 {
 	socket_listeners_end(listeners);
-	for (size_t i = 0; i < ARRAY_SIZE(listeners->connections); i++)
-		if (listeners->connections[i])
-			socket_connection_free(listeners->connections[i]);
+	connection_table_fini(&listeners->connections);
 	fd_close(&listeners->epoll_fd);
 	free(listeners);
 }
@@ -136,24 +134,13 @@ void socket_listeners_remove(struct socket_listeners *listeners, uint32_t id)
 	listener->id = 0;
 }
 
-static size_t listeners_find_room(const struct socket_listeners *listeners)
-{
-	size_t i = 0;
-
-	while (i < ARRAY_SIZE(listeners->connections) && listeners->connections[i])
-		i++;
-	return i;
-}
-
-/* A client that cannot be connected to the host is closed: there is nobody to tell the reason. */
 static void listeners_accept(struct socket_listeners *listeners, struct socket_listener *listener)
 {
-	size_t index = listeners_find_room(listeners);
 	int client_fd;
 
 	if (!listener->id)
 		return;
-	if (index == ARRAY_SIZE(listeners->connections)) {
+	if (connection_table_is_full(&listeners->connections)) {
 		listeners->is_full = true;
 		return;
 	}
@@ -163,29 +150,20 @@ static void listeners_accept(struct socket_listeners *listeners, struct socket_l
 		return;
 	}
 	if (client_fd >= 0)
-		listeners->connections[index] =
-			socket_connection_new(client_fd, listener->id, listeners->epoll_fd,
-					      LISTENERS_EVENT_CONNECTION(index));
+		connection_table_add(&listeners->connections, client_fd,
+				     PROTOCOL_PORT_SOCKETS + listener->id);
 	(void)listeners_watch(listeners, listener, EPOLL_CTL_MOD);
 }
 
 static void listeners_on_event(struct socket_listeners *listeners, const struct epoll_event *event)
 {
 	uint64_t number = event->data.u64;
-	uint64_t index;
 
-	if (number < PROTOCOL_SOCKETS_MAX) {
+	if (number < PROTOCOL_SOCKETS_MAX)
 		listeners_accept(listeners, &listeners->listeners[number]);
-		return;
-	}
-	number -= PROTOCOL_SOCKETS_MAX;
-	index = number / SOCKET_NR_EVENTS;
-	/* None is freed before all events of a round are done: this one is the event's. */
-	if (listeners->connections[index])
-		socket_connection_on_event(
-			listeners->connections[index],
-			(enum socket_connection_event)(number % SOCKET_NR_EVENTS), event->events,
-			listeners->epoll_fd, LISTENERS_EVENT_CONNECTION(index));
+	else
+		connection_table_on_event(&listeners->connections, number - PROTOCOL_SOCKETS_MAX,
+					  event->events);
 }
 
 /* There is room again: listeners that were left alone tell of their clients. */
@@ -202,23 +180,12 @@ bool socket_listeners_run(struct socket_listeners *listeners)
 	struct epoll_event events[LISTENERS_EVENTS_MAX];
 	int nr_events = epoll_wait(listeners->epoll_fd, events, LISTENERS_EVENTS_MAX, 0);
 	bool is_ready = nr_events == LISTENERS_EVENTS_MAX;
-	bool has_freed = false;
+	bool has_room;
 
 	for (int i = 0; i < nr_events; i++)
 		listeners_on_event(listeners, &events[i]);
-	for (size_t i = 0; i < ARRAY_SIZE(listeners->connections); i++) {
-		struct socket_connection *connection = listeners->connections[i];
-
-		if (!connection)
-			continue;
-		is_ready = socket_connection_run(connection) || is_ready;
-		if (!socket_connection_is_over(connection))
-			continue;
-		socket_connection_free(connection);
-		listeners->connections[i] = NULL;
-		has_freed = true;
-	}
-	if (has_freed && listeners->is_full)
+	is_ready = connection_table_run(&listeners->connections, &has_room) || is_ready;
+	if (has_room && listeners->is_full)
 		listeners_resume(listeners);
 	return is_ready;
 }
@@ -234,9 +201,5 @@ bool socket_listeners_are_draining(const struct socket_listeners *listeners)
 {
 	if (listeners_now_ms() >= listeners->deadline_ms)
 		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(listeners->connections); i++)
-		if (listeners->connections[i] &&
-		    socket_connection_is_draining(listeners->connections[i]))
-			return true;
-	return false;
+	return connection_table_is_draining(&listeners->connections);
 }

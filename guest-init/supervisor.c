@@ -112,6 +112,7 @@ static void supervisor_end_container(struct supervisor *supervisor, struct conta
 		(void)kill(-1, SIGKILL);
 	process_streams_end_input(&first->streams);
 	socket_listeners_end(supervisor->sockets);
+	supervisor_end_network(supervisor);
 }
 
 static int supervisor_on_end(struct supervisor *supervisor, struct container_process *process,
@@ -188,6 +189,13 @@ static int supervisor_finish_processes(struct supervisor *supervisor)
 	return r;
 }
 
+/* Whether bytes of the container are still on their way through sockets other than its streams. */
+static bool supervisor_is_draining(const struct supervisor *supervisor)
+{
+	return socket_listeners_are_draining(supervisor->sockets) ||
+	       supervisor_network_is_draining(supervisor);
+}
+
 /* Report the end of the container once nothing of it is left. */
 static int supervisor_finish(struct supervisor *supervisor)
 {
@@ -199,8 +207,7 @@ static int supervisor_finish(struct supervisor *supervisor)
 			return 0;
 		process_table_stop(&supervisor->processes);
 	}
-	if (process_table_is_draining(&supervisor->processes) ||
-	    socket_listeners_are_draining(supervisor->sockets))
+	if (process_table_is_draining(&supervisor->processes) || supervisor_is_draining(supervisor))
 		return 0;
 	shared_tree_unmount();
 	supervisor->state = ENDED;
@@ -239,6 +246,7 @@ static int supervisor_handle_event(struct supervisor *supervisor, const struct e
 		r = supervisor_on_memory(supervisor);
 		break;
 	case EVENT_SOCKETS: /* they are run in every round */
+	case EVENT_NETWORK:
 		return 0;
 	default:
 		r = supervisor_on_process(supervisor, event->data.u64, event->events);
@@ -253,7 +261,7 @@ static int supervisor_timeout_ms(const struct supervisor *supervisor, bool is_pu
 	if (is_pump_ready)
 		return 0;
 	if (supervisor->state == ENDING &&
-	    (supervisor->has_children || socket_listeners_are_draining(supervisor->sockets)))
+	    (supervisor->has_children || supervisor_is_draining(supervisor)))
 		return POLL_MS;
 	return process_table_has_unreported(&supervisor->processes) ? POLL_MS : -1;
 }
@@ -263,6 +271,7 @@ static int supervisor_loop(struct supervisor *supervisor, struct failure *err)
 	for (;;) {
 		bool is_pump_ready = process_table_run(&supervisor->processes);
 		bool is_socket_ready = socket_listeners_run(supervisor->sockets);
+		bool is_network_ready = supervisor_run_network(supervisor);
 		struct epoll_event events[EVENTS_MAX];
 		int r = supervisor_finish_processes(supervisor);
 		int nr_events;
@@ -271,9 +280,10 @@ static int supervisor_loop(struct supervisor *supervisor, struct failure *err)
 			r = supervisor_finish(supervisor);
 		if (r)
 			return r == -EPIPE ? 0 : failure_set(err, -r, "send to the monitor");
-		nr_events = epoll_wait(
-			supervisor->epoll_fd, events, EVENTS_MAX,
-			supervisor_timeout_ms(supervisor, is_pump_ready || is_socket_ready));
+		nr_events = epoll_wait(supervisor->epoll_fd, events, EVENTS_MAX,
+				       supervisor_timeout_ms(supervisor, is_pump_ready ||
+										 is_socket_ready ||
+										 is_network_ready));
 		for (int i = 0; i < nr_events && !r; i++)
 			r = supervisor_handle_event(supervisor, &events[i], err);
 		if (r)

@@ -219,6 +219,7 @@ static const struct {
 	{ "socket", supervisor_on_socket },
 	{ "socketGone", supervisor_on_socket_gone },
 	{ "network", supervisor_on_network },
+	{ "incoming", supervisor_on_incoming },
 };
 
 static int supervisor_dispatch(struct supervisor *supervisor, json_t *message, struct failure *err)

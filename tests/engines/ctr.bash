@@ -8,7 +8,7 @@
 
 # shellcheck disable=SC2034 # for run
 CHECKS=(streams flags terminal missing not_executable detached exec exec_user exec_detached
-	exec_terminal exec_failures processes metrics pause kill delete remove)
+	exec_terminal exec_failures processes metrics pause kill delete network remove)
 CONTAINER_RUN=("${CTR[@]}" run --runc-binary "$RUNTIME_PATH")
 
 container_run()
@@ -260,6 +260,32 @@ check_delete()
 	capture engine task delete --force main
 	say_yes killed grep -q . <<< "$code"
 }
+
+# ctr makes the network between create and start, with plugins and settings in two fixed places.
+check_network()
+{
+	mkdir -p "$WORK/net.d"
+	cat > "$WORK/net.d/one.conflist" <<-END
+		{"cniVersion": "0.4.0", "name": "one", "plugins": [{"type": "bridge", "bridge": "engines0",
+			"isGateway": true, "mtu": 1450, "ipam": {"type": "host-local", "dataDir": "$WORK/cni",
+			"subnet": "10.98.0.0/24", "routes": [{"dst": "0.0.0.0/0"}]}}]}
+	END
+	"$TOP/build/guest/net_echo" serve 7800 > /dev/null &
+	capture limited unshare --mount bash -c "$WITH_CNI" bash "$WORK/net.d" "${CONTAINER_RUN[@]}" --rm \
+		--cni --mount "type=bind,src=$TOP/build/guest,dst=/guest,options=rbind:ro" "$IMAGE" net sh -c '
+		echo "addresses: $(ip -o -4 address show dev eth0 | awk "{ print \$4 }")"
+		echo "routes: $(ip route | sed "s/  */ /g; s/ $//" | paste -sd ";")"
+		echo "mtu: $(cat /sys/class/net/eth0/mtu)"
+		echo "tcp: $(/guest/net_echo tcp 10.98.0.1 7800 stream)"
+		echo "udp: $(/guest/net_echo udp 10.98.0.1 7801 x)"'
+	say code "$code"
+	as_said "$out"
+	kill $!
+	ip link delete engines0
+}
+
+WITH_CNI='mount -t tmpfs none /opt && mkdir /opt/cni && ln -s /usr/lib/cni /opt/cni/bin &&
+	mkdir -p /etc/cni/net.d && mount --bind "$1" /etc/cni/net.d && shift && exec "$@"'
 
 check_remove()
 {

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
+# shellcheck disable=SC2016 # what single quotes protect is for the shell inside
 # shellcheck disable=SC2154 # out, err and code come from capture
 # podman: one process per command, and conmon beside each container.
 # shellcheck source=tests/engines/containers.bash
 . "$HERE/containers.bash"
+# shellcheck source=tests/engines/networks.bash
+. "$HERE/networks.bash"
 
 # shellcheck disable=SC2034 # for run
-CHECKS=(info "${FLAGS[@]}" mapped "${MAIN[@]}")
+CHECKS=(info "${FLAGS[@]}" mapped "${MAIN[@]}" "${NETWORKS[@]}")
+MTU_OPTION=mtu
 ENGINE=(podman --runtime "$RUNTIME")
 CONTAINER_RUN=("${ENGINE[@]}" run --network none)
 # conmon 2.1 often ends before it has read that there was an OOM kill.
@@ -30,6 +34,12 @@ settings()
 		[containers]
 		log_driver = "k8s-file"
 		default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+	END
+	cat <<-END
+		[network]
+		network_backend = "cni"
+		network_config_dir = "$WORK/net.d"
+		cni_plugin_dirs = ["/usr/lib/cni"]
 	END
 	readme_lines '[engine]' | sed '/^\[engine\]$/r '<(
 		cat <<-END
@@ -61,6 +71,7 @@ start_engine()
 stop_engine()
 {
 	engine rm -f -a > /dev/null
+	remove_outside
 	umount "$WORK/storage/overlay" "$WORK"/storage/overlay-containers/*/userdata/shm 2> /dev/null
 	return 0
 }
@@ -86,7 +97,6 @@ mapped_has_ended()
 }
 
 # In a user namespace: podman gives the image's files to other users, which are its own inside.
-# shellcheck disable=SC2016 # what single quotes protect is for the shell inside
 check_mapped()
 {
 	local dir=$WORK/mapped
@@ -134,4 +144,23 @@ check_health()
 	capture engine healthcheck run main
 	say sick "$code"
 	say log "$(fields main '(index .State.Health.Log 0).ExitCode')"
+}
+
+# Without the plugin dnsname there are no names but those of --add-host.
+check_names()
+{
+	need_server
+	need_second
+	in_container second 'echo "resolver: $(grep -c 127.0.0.11 /etc/resolv.conf)"'
+}
+
+# Two networks from the beginning, and the one that containers are in by default.
+check_bridge()
+{
+	need_networks
+	capture engine run --rm --network plain --network small "$IMAGE" sh -c "$HELPERS"'
+		echo "interfaces: $(ls /sys/class/net | line)"
+		echo "mtus: $(cat /sys/class/net/eth0/mtu /sys/class/net/eth1/mtu | line)"'
+	say code "$code"
+	as_said "$out"
 }

@@ -60,7 +60,8 @@ static void check_service(struct fake_driver *driver, const struct fake_queue *q
 	BUG_ON(id != head || len > REQUEST_SIZE);
 }
 
-void device_target_run(struct fake_driver *driver, struct fake_program *program, unsigned int queue)
+void device_target_run(struct fake_driver *driver, struct fake_program *program, unsigned int queue,
+		       void (*on_step)(struct fake_program *program))
 {
 	struct fake_queue queues[VIRTIO_DEVICE_MAX_QUEUES];
 
@@ -72,6 +73,8 @@ void device_target_run(struct fake_driver *driver, struct fake_program *program,
 	fetch_watch_add_driver(driver);
 	BUG_ON(!fake_driver_start(driver));
 	for (unsigned int i = 0; i < MAX_STEPS && !fake_program_is_done(program); i++) {
+		if (on_step)
+			on_step(program);
 		if (fake_program_byte(program) % 2)
 			add_good_chain(driver, program);
 		else

@@ -13,7 +13,8 @@ int device_target_init(void);
 /*
  * Start @driver's device and run @program on it, while memory changes under its eyes. Aborts unless
  * the device comes to rest in the end, and, started anew by a driver that keeps to the rules,
- * serves a request on queue @queue.
+ * serves a request on queue @queue. @on_step, unless NULL, is called before each step: what happens
+ * on the device's other side.
  */
-void device_target_run(struct fake_driver *driver, struct fake_program *program,
-		       unsigned int queue);
+void device_target_run(struct fake_driver *driver, struct fake_program *program, unsigned int queue,
+		       void (*on_step)(struct fake_program *program));

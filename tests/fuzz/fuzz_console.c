@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	BUG_ON(console_init(&console, &log, &driver.memory, &driver.loop, driver.interrupt_fd,
 			    &err) < 0);
 	driver.device = &console.device;
-	device_target_run(&driver, &program, TRANSMIT_QUEUE);
+	device_target_run(&driver, &program, TRANSMIT_QUEUE, NULL);
 	check_log(&log, nr_lines, sizeof(log.bytes) + 1);
 	check_log(&log, nr_lines + 1u, 1u + nr_lines * 16u);
 	console_fini(&console, &driver.loop);

@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fake_driver_init(&driver);
 	BUG_ON(rng_init(&rng, &driver.memory, &driver.loop, driver.interrupt_fd, &err) < 0);
 	driver.device = &rng.device;
-	device_target_run(&driver, &program, 0);
+	device_target_run(&driver, &program, 0, NULL);
 	rng_fini(&rng, &driver.loop);
 	fake_driver_fini(&driver);
 	return 0;

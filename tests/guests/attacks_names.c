@@ -291,7 +291,7 @@ static bool exchanged_directories(void)
 	if (fuse_do(FUSE_MKDIR, FUSE_ROOT_ID, &mkdir, sizeof(mkdir), "swap-dir") != 0 ||
 	    !make_link("swap-link", ".."))
 		return false;
-	device_negotiate(device, DEVICE_FEATURES);
+	device_negotiate(device, device->features);
 	device_place_properly(device, 0);
 	device_place_properly(device, 1);
 	device_set_status(device, STATUS_DRIVER_OK);

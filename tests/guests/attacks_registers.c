@@ -76,7 +76,7 @@ static void all_features(struct device *device)
 
 static void features_not_offered(struct device *device)
 {
-	refuse(device, DEVICE_FEATURES | UINT64_C(1) << 28 | UINT64_C(1) << 34);
+	refuse(device, device->features | UINT64_C(1) << 28 | UINT64_C(1) << 34);
 }
 
 static void features_of_no_word(struct device *device)
@@ -90,7 +90,7 @@ static void features_of_no_word(struct device *device)
 
 static void late_features(struct device *device)
 {
-	device_negotiate(device, DEVICE_FEATURES);
+	device_negotiate(device, device->features);
 	device_write(device, VIRTIO_MMIO_DRIVER_FEATURES_SEL, 0);
 	device_write(device, VIRTIO_MMIO_DRIVER_FEATURES, UINT32_MAX);
 	device_place_properly(device, device->main_queue);
@@ -154,7 +154,7 @@ static void write_all(struct device *device)
 /* In the state in which registers of queues can be written. */
 static void write_all_early(struct device *device)
 {
-	device_negotiate(device, DEVICE_FEATURES);
+	device_negotiate(device, device->features);
 	sweep(device, true);
 }
 

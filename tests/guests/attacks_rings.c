@@ -27,7 +27,7 @@ struct placement {
 /* A ring placed like that, used once. */
 static void try_placement(struct device *device, const struct placement *placement)
 {
-	device_negotiate(device, DEVICE_FEATURES);
+	device_negotiate(device, device->features);
 	device_place(device, device->main_queue,
 		     placement->size ? placement->size : device->queue_size, placement->descriptors,
 		     placement->available, placement->used);
@@ -82,7 +82,7 @@ static void attack_placements(struct device *device)
 
 static void size_zero(struct device *device)
 {
-	device_negotiate(device, DEVICE_FEATURES);
+	device_negotiate(device, device->features);
 	device_place(device, device->main_queue, 0, 0, 0, 0);
 	device_set_status(device, STATUS_DRIVER_OK);
 }
@@ -276,7 +276,7 @@ static void reset_in_the_middle(struct device *device)
 
 static void early_doorbell(struct device *device)
 {
-	device_negotiate(device, DEVICE_FEATURES);
+	device_negotiate(device, device->features);
 	for (unsigned int i = 0; i < device->nr_queues; i++) {
 		device_place_properly(device, i);
 		device_ring(device, i);

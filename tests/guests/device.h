@@ -14,7 +14,8 @@
 #define DEVICE_MAX_QUEUES 3
 #define DEVICE_MAX_QUEUE_SIZE 256
 
-enum device_index { DEVICE_FS, DEVICE_VSOCK, DEVICE_CONSOLE, DEVICE_RNG, NR_DEVICES };
+/* Of the slots for network cards, which are alike, the first, without a card. */
+enum device_index { DEVICE_FS, DEVICE_VSOCK, DEVICE_CONSOLE, DEVICE_RNG, DEVICE_NET, NR_DEVICES };
 
 struct ring {
 	uint16_t size;
@@ -30,6 +31,7 @@ struct device {
 	unsigned int nr_queues;
 	unsigned int main_queue; /* whose requests the device always takes */
 	uint16_t queue_size;	 /* the largest that it offers */
+	uint64_t features;	 /* that it cannot do without */
 	struct ring rings[DEVICE_MAX_QUEUES];
 };
 
@@ -49,7 +51,6 @@ bool device_fails(const struct device *device);
 
 /* Reset, then all steps up to and including FEATURES_OK, with those @features. */
 void device_negotiate(struct device *device, uint64_t features);
-#define DEVICE_FEATURES (UINT64_C(1) << 32) /* VIRTIO_F_VERSION_1 */
 
 /* Where queue @index lies; it is ready afterwards. */
 void device_place(const struct device *device, unsigned int index, uint32_t size,

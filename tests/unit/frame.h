@@ -35,7 +35,7 @@ const struct frame *frame_tcp(const struct frame_ends *ends, uint16_t from, uint
 const struct frame *frame_icmp(const struct frame_ends *ends, uint8_t type, uint8_t code,
 			       const void *body, size_t size);
 
-/* A message of neighbour discovery about @target, behind so many (0 to 20) empty options headers. */
+/* A message of neighbour discovery about @target, behind so many (0 to 20) options headers. */
 const struct frame *frame_discovery(const struct frame_ends *ends, uint8_t type, const char *target,
 				    int nr_headers);
 

@@ -13,7 +13,7 @@
 
 const uint8_t net_driver_mac[NET_MAC_SIZE] = { 0x02, 0x42, 0xac, 0x11, 0x00, 0x02 };
 
-static uint8_t wire[NET_WIRE_MAX];
+static uint8_t wire[NET_WIRE_MAX + 1]; /* what is too long is seen, too */
 
 void net_driver_init(struct net_driver *driver, uint16_t queue_size)
 {

@@ -368,9 +368,23 @@ static void test_lines_are_bounded(void)
 	is_int(poll(&item, 1, 5000), 1);
 	(void)wire_told(&wire);
 	is_int(wire.nr_lines, 1);
+	/* The next window's number is of its own frames. */
+	is_int(poll(&item, 1, 5000), 1);
+	is_str(wire_told(&wire), "");
+	for (unsigned int i = 0; i < CARD_DENIALS_LINES + 3; i++)
+		wire_send_out(&wire, udp(&foreign));
+	(void)wire_told(&wire);
+	is_int(poll(&item, 1, 5000), 1);
+	is_str(wire_told(&wire), "eth0: denied 3 more frames");
 	card_denials_unwatch(wire.denials, 0);
 	wire_send_out(&wire, udp(&foreign));
 	is_str(wire_told(&wire), "");
+	/* A tap that goes wakes us up once, or not at all while nothing is read. */
+	wire_set(&wire, &strict, false);
+	wire_new_tap(&wire);
+	is_int(poll(&item, 1, 0), 1);
+	is_str(wire_told(&wire), "");
+	is_int(poll(&item, 1, 0), 0);
 }
 
 int main(int argc, char **argv)

@@ -308,7 +308,7 @@ static void test_full_tap(void)
 	tear_down();
 }
 
-/* --- cards that come and go --------------------------------------------------------------------- */
+/* --- cards that come and go ------------------------------------------------------------------- */
 
 static void test_detach(void)
 {

@@ -213,6 +213,41 @@ static void test_features_ok_is_refused(void)
 	tear_down();
 }
 
+/* Class: a driver is served that cannot understand what it gets. */
+static void test_required_features(void)
+{
+	static const uint64_t accepted[] = { VERSION_1 | OWN_FEATURE,
+					     VERSION_1 | OWN_FEATURE | EVENT_IDX };
+	static const uint64_t refused[] = { VERSION_1, VERSION_1 | EVENT_IDX, OWN_FEATURE };
+
+	set_up();
+	device.required_features = OWN_FEATURE;
+	for (unsigned int i = 0; i < ARRAY_SIZE(accepted) + ARRAY_SIZE(refused); i++) {
+		bool is_accepted = i < ARRAY_SIZE(accepted);
+
+		fake_driver_acknowledge(&driver);
+		fake_driver_write_features(
+			&driver, is_accepted ? accepted[i] : refused[i - ARRAY_SIZE(accepted)]);
+		write_status(ACK | DRIVER | FEATURES_OK);
+		is_int(status(), ACK | DRIVER | (is_accepted ? FEATURES_OK : 0));
+	}
+	tear_down();
+}
+
+static void test_config_changed(void)
+{
+	set_up();
+	virtio_device_config_changed(&device);
+	is_int(fake_driver_take_interrupts(&driver), 0); /* no driver is there to be told */
+	is_int(fake_driver_read(&driver, VIRTIO_MMIO_CONFIG_GENERATION), 1);
+	ok(fake_driver_start(&driver));
+	virtio_device_config_changed(&device);
+	is_int(fake_driver_take_interrupts(&driver), 1);
+	is_int(fake_driver_read(&driver, VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_CONFIG);
+	is_int(fake_driver_read(&driver, VIRTIO_MMIO_CONFIG_GENERATION), 2);
+	tear_down();
+}
+
 static void test_init_adds_the_transport_features(void)
 {
 	set_up();
@@ -427,6 +462,8 @@ int main(void)
 	test_only_reset_ends_failure();
 	test_failed_by_the_driver();
 	test_features_ok_is_refused();
+	test_required_features();
+	test_config_changed();
 	test_init_adds_the_transport_features();
 	test_init_fails_without_descriptors();
 	test_activation();

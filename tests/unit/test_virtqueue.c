@@ -156,6 +156,34 @@ static void test_push_writes_the_used_ring(void)
 	tear_down();
 }
 
+/* The driver finds all that was filled in at once, or nothing of it. */
+static void test_fill_and_flush(void)
+{
+	uint32_t id;
+	uint32_t len;
+
+	set_up(true);
+	for (uint16_t head = 0; head < 3; head++) {
+		fake_driver_set_descriptor(&driver, 0, head, FAKE_BUFFERS, 64, WRITE, 0);
+		fake_driver_make_available(&driver, 0, head);
+		is_int(virtqueue_pop(&queue, &chain), 1);
+		virtqueue_fill(&queue, head, head + 10u);
+	}
+	ok(!fake_driver_take_used(&driver, 0, &id, &len));
+	virtqueue_flush(&queue);
+	for (uint16_t head = 0; head < 3; head++) {
+		ok(fake_driver_take_used(&driver, 0, &id, &len));
+		is_int(id, head);
+		is_int(len, head + 10u);
+	}
+	ok(!fake_driver_take_used(&driver, 0, &id, &len));
+	virtqueue_stop(&queue);
+	virtqueue_fill(&queue, 0, 1);
+	virtqueue_flush(&queue);
+	ok(!fake_driver_take_used(&driver, 0, &id, &len));
+	tear_down();
+}
+
 /* What the driver writes into the used ring changes nothing: it is never read back. */
 static void test_used_ring_is_not_read(void)
 {
@@ -296,6 +324,7 @@ int main(void)
 	test_reset_and_stop();
 	test_indices_wrap();
 	test_push_writes_the_used_ring();
+	test_fill_and_flush();
 	test_used_ring_is_not_read();
 	test_interrupts_by_flag();
 	test_interrupts_by_event_index();

@@ -27,9 +27,10 @@ static const uint16_t protocols[NR_SOCKETS] = { ETH_P_IP, ETH_P_IPV6, ETH_P_ARP 
 
 struct watched {
 	int fds[NR_SOCKETS];
-	bool is_watched, is_silent;
+	bool is_watched, is_silent, is_heard;
 	struct denied_card card;
 	unsigned int nr_lines, nr_reads; /* in this window */
+	unsigned int nr_taken;		 /* read since the kernel's count was reset */
 };
 
 struct card_denials {
@@ -39,19 +40,17 @@ struct card_denials {
 	struct watched slots[NETWORK_SLOTS];
 };
 
-static int open_slot(struct card_denials *denials, struct watched *slot, struct error *err)
+static int open_slot(struct watched *slot, struct error *err)
 {
 	for (size_t i = 0; i < NR_SOCKETS; i++) {
 		const int size = RECEIVE_BUFFER;
 		/* Of no protocol: it gets nothing until it is bound. */
 		int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		struct epoll_event event = { 0 };
 
 		if (fd < 0)
 			return error_set(err, errno, "packet socket");
 		slot->fds[i] = fd;
-		if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)) < 0 ||
-		    epoll_ctl(denials->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+		if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)) < 0)
 			return error_set(err, errno, "packet socket");
 	}
 	return 0;
@@ -75,7 +74,7 @@ int card_denials_new(struct card_denials **ret, int window_s, struct error *err)
 	    epoll_ctl(denials->epoll_fd, EPOLL_CTL_ADD, denials->timer_fd, &event) < 0)
 		r = error_set(err, errno, "denied frames");
 	for (uint32_t i = 0; !r && i < NETWORK_SLOTS; i++)
-		r = open_slot(denials, &denials->slots[i], err);
+		r = open_slot(&denials->slots[i], err);
 	if (r < 0) {
 		card_denials_free(denials);
 		return r;
@@ -101,13 +100,21 @@ int card_denials_fd(const struct card_denials *denials)
 	return denials->epoll_fd;
 }
 
-/* Whether what comes to the slot wakes us up. */
-static void listen_to(const struct card_denials *denials, const struct watched *slot, bool is_heard)
+/*
+ * Whether what comes to the slot wakes us up. One that does not is not in the set at all: there,
+ * the error of a tap that went would wake us up all the time.
+ */
+static void listen_to(const struct card_denials *denials, struct watched *slot, bool is_heard)
 {
-	struct epoll_event event = { .events = is_heard ? EPOLLIN : 0 };
+	if (slot->is_heard == is_heard)
+		return;
+	slot->is_heard = is_heard;
+	for (size_t i = 0; i < NR_SOCKETS; i++) {
+		struct epoll_event event = { .events = EPOLLIN };
 
-	for (size_t i = 0; i < NR_SOCKETS; i++)
-		(void)epoll_ctl(denials->epoll_fd, EPOLL_CTL_MOD, slot->fds[i], &event);
+		(void)epoll_ctl(denials->epoll_fd, is_heard ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
+				slot->fds[i], &event);
+	}
 }
 
 /* Keep the first bytes of frames for other hosts, or nothing. */
@@ -137,10 +144,10 @@ static int watch_socket(int fd, uint16_t protocol, uint32_t tap_ifindex)
 	return r;
 }
 
-/* Forget what came, and its number. */
-static unsigned int drain(const struct watched *slot)
+/* Forget what came. Returns how many of all that came since the last time were not read. */
+static unsigned int drain(struct watched *slot)
 {
-	unsigned int count = 0;
+	unsigned int count = 0, nr_taken = slot->nr_taken;
 
 	for (size_t i = 0; i < NR_SOCKETS; i++) {
 		struct tpacket_stats statistics = { 0 };
@@ -155,7 +162,8 @@ static unsigned int drain(const struct watched *slot)
 		    0)
 			count += statistics.tp_packets;
 	}
-	return count;
+	slot->nr_taken = 0;
+	return count > nr_taken ? count - nr_taken : 0;
 }
 
 int card_denials_watch(struct card_denials *denials, uint32_t slot_index,
@@ -212,11 +220,10 @@ static void end_window(struct card_denials *denials, card_denials_fn tell, void 
 	denials->is_timed = false;
 	for (uint32_t i = 0; i < NETWORK_SLOTS; i++) {
 		struct watched *slot = &denials->slots[i];
-		unsigned int count;
 
 		if (slot->is_silent) {
-			/* The number is of all since the last window; some were told of. */
-			count = drain(slot) - slot->nr_reads;
+			unsigned int count = drain(slot);
+
 			snprintf(line, sizeof(line), "%s: denied %u more frames", slot->card.name,
 				 count);
 			tell(context, line);
@@ -244,6 +251,7 @@ static void read_slot(struct card_denials *denials, struct watched *slot, card_d
 				break;
 			nr_left--;
 			slot->nr_reads++;
+			slot->nr_taken++;
 			begin_window(denials);
 			if (denied_frame_describe(&slot->card, frame, (size_t)size, line,
 						  sizeof(line))) {

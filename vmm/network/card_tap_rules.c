@@ -10,7 +10,8 @@
  *
  * Fragments: addresses are in each, so the source is checked. With an allow-list the connection's
  * tracking puts them together first, and they leave in the size in which they came; one whose other
- * parts do not come goes nowhere. To the namespace's own ports no fragments but the first can be told.
+ * parts do not come goes nowhere. Of an answer to the namespace's own ports only the first part can
+ * be told: it comes whole, or by TCP.
  *
  * IPv6 extension headers: flower looks through them, up to 15, and not into a fragment. What it
  * cannot look through could hide an advertisement, so it is denied: a header chain belongs into the

@@ -13,6 +13,7 @@
 #include <linux/tc_act/tc_skbedit.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "vmm/base/bug.h"
 #include "vmm/base/checked_math.h"
@@ -28,8 +29,14 @@ struct tc_batch *tc_batch_new(struct mnl_socket *netlink)
 {
 	struct tc_batch *batch = calloc(1, sizeof(*batch));
 
-	if (batch)
-		batch->netlink = netlink;
+	struct timespec now;
+
+	if (!batch)
+		return NULL;
+	batch->netlink = netlink;
+	/* What an earlier failure may have left unread has another number. */
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	batch->seq = (uint32_t)(now.tv_sec * 1000000000 + now.tv_nsec);
 	return batch;
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config_network.h - annotations about a container's network, and what they have in common with the
- * administrator's configuration (administrator_network.h)
+ * config_network.h - annotations about a container's network
  *
  *   bulkhead.network.spoofFilter  "on", "off"
- *   bulkhead.network.allow        rules (network_rule.h), separated by commas or spaces; none: nothing
+ *   bulkhead.network.allow        rules (network_rule.h), with commas or spaces between; none:
+ *                                 nothing
  *   bulkhead.network.receive      "bytes=N packets=N burst=N", any of them; none: no limit
  *   bulkhead.network.transmit     likewise
  */

@@ -12,8 +12,7 @@
 /* 0: no limit */
 struct network_rate {
 	uint64_t bytes_per_second, packets_per_second;
-	uint64_t burst_bytes; /* what may come at once; 0: a tenth of a second's bytes, 
-				  at least NETWORK_BURST_MIN */
+	uint64_t burst_bytes; /* at once, from NETWORK_BURST_MIN; 0: a tenth of a second's bytes */
 };
 
 /* New connections to here are allowed; what belongs to an existing one is anyway. */

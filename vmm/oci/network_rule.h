@@ -4,8 +4,8 @@
  *
  *   PROTOCOL:ADDRESS[/PREFIX][:PORT[-PORT]]
  *
- * PROTOCOL is tcp, udp, icmp (that of the address's family) or any; the first two may have ports. An
- * IPv6 address stands in brackets: "tcp:[2001:db8::]/32:8000-8100".
+ * PROTOCOL is tcp, udp, icmp (that of the address's family) or any; the first two may have ports.
+ * An IPv6 address stands in brackets: "tcp:[2001:db8::]/32:8000-8100".
  */
 #pragma once
 

@@ -32,9 +32,10 @@ int network_policy_add_rule(struct network_policy *policy, const struct json_fie
 {
 	struct network_rule rule, *rules;
 	const char *problem = "";
-	char shown[64];
 
 	if (network_rule_parse(text, len, &rule, &problem) < 0) {
+		char shown[64];
+
 		show_text(text, len, shown, sizeof(shown));
 		return json_field_error(field, err, "\"%s\" %s", shown, problem);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* network_settings.h - what one has said of a policy for the network, the rest being left to others */
+/* network_settings.h - what one has said of a policy for the network, which may be a part */
 #pragma once
 
 #include <stdbool.h>

@@ -4,9 +4,9 @@
  *
  * The loop watches the tap for what there is something to be done about: for frames while the
  * driver has room for them, for room while a frame of the driver's waits. In between nothing is
- * watched but the tap's end, so that a slow guest costs no turn of the loop, and what the guest does
- * not take stays in the tap, which drops what exceeds its queue. The doorbells say when the driver
- * has room, or frames, again; the driver's start rings the first one, since it happens on a vCPU
+ * watched but the tap's end, so that a slow guest costs no turn of the loop, and what it does not
+ * take stays in the tap, which drops what exceeds its queue. The doorbells say when the driver has
+ * room, or frames, again; the driver's start rings the first one, since it happens on a vCPU
  * thread, which changes nothing in the loop.
  */
 #include "vmm/virtio/net.h"

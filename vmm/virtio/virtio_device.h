@@ -41,8 +41,8 @@ struct virtio_doorbell {
 
 struct virtio_device {
 	/* Set once by the device's own init function. */
-	const char *name; /* for messages, such as "fs" */
-	uint64_t device_features; /* without the transport's, which virtio_device_init() adds */
+	const char *name;	    /* for messages, such as "fs" */
+	uint64_t device_features;   /* without the transport's, which virtio_device_init() adds */
 	uint64_t required_features; /* of these, the ones that a driver cannot do without */
 	const struct virtio_device_ops *ops;
 	unsigned int nr_queues;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "guest-init/network_cards.h"
+#include "guest-init/card_driver.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 #define DRIVER_PATH "bus/platform/drivers/virtio-mmio/"
 #define DEVICES_PATH "bus/platform/devices/"
 
-int network_cards_open(struct failure *err)
+int card_driver_open(struct failure *err)
 {
 	return mount_object_create("sysfs", "sysfs", "", "", 0, err);
 }
@@ -54,7 +54,7 @@ static int card_find_entry(int sysfs_fd, const char *path, const char *prefix, c
 		fd_close(&fd);
 		return -ENODEV;
 	}
-	while (r && (entry = readdir(dir))) /* NOLINT(concurrency-mt-unsafe): a stream of its own */
+	while (r && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.' && !strncmp(entry->d_name, prefix, strlen(prefix)) &&
 		    strlen(entry->d_name) < size) {
 			(void)snprintf(ret_name, size, "%s", entry->d_name);
@@ -80,8 +80,7 @@ static int card_find_interface(int sysfs_fd, uint32_t number, char ret_name[IF_N
 	return card_find_entry(sysfs_fd, path, "", ret_name, IF_NAMESIZE);
 }
 
-int network_cards_bind(int sysfs_fd, uint32_t number, char ret_name[IF_NAMESIZE],
-		       struct failure *err)
+int card_driver_bind(int sysfs_fd, uint32_t number, char ret_name[IF_NAMESIZE], struct failure *err)
 {
 	int r;
 
@@ -94,7 +93,7 @@ int network_cards_bind(int sysfs_fd, uint32_t number, char ret_name[IF_NAMESIZE]
 	return r ? failure_set(err, -r, "card %u", number) : 0;
 }
 
-int network_cards_unbind(int sysfs_fd, uint32_t number, struct failure *err)
+int card_driver_unbind(int sysfs_fd, uint32_t number, struct failure *err)
 {
 	int r = card_tell_driver(sysfs_fd, number, DRIVER_PATH "unbind");
 
