@@ -10,9 +10,9 @@
 #include "tests/unit/tap.h"
 #include "vmm/network/host_ports.h"
 #include "vmm/network/namespace_files.h"
-#include "vmm/network/netlink.h"
 #include "vmm/network/network_scan.h"
 #include "vmm/network/network_state_json.h"
+#include "vmm/network/rtnetlink.h"
 #include "vmm/network/tap.h"
 
 static struct mnl_socket *netlink;
@@ -32,7 +32,7 @@ static void start(void)
 	struct error err;
 
 	ok(network_namespace_enter());
-	netlink = netlink_open(0, &err);
+	netlink = rtnetlink_open(0, &err);
 	ok(netlink);
 }
 

@@ -143,7 +143,8 @@ static void test_tables(void)
 {
 	static const struct call_filter *const all[] = { &event_loop_filter, &vcpu_filter,
 							 &file_server_filter,
-							 &container_process_filter };
+							 &container_process_filter,
+							 &network_process_filter };
 	static const int vague[] = { SYS_ioctl,	   SYS_prctl,  SYS_fcntl,  SYS_mmap,
 				     SYS_mprotect, SYS_socket, SYS_mremap, SYS_clone,
 				     SYS_bpf,	   SYS_ptrace, SYS_clone3, SYS_madvise };

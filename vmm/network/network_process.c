@@ -13,10 +13,10 @@
 #include "vmm/base/log.h"
 #include "vmm/network/loopback_listener.h"
 #include "vmm/network/namespace_files.h"
-#include "vmm/network/netlink.h"
 #include "vmm/network/network_cards.h"
 #include "vmm/network/network_scan.h"
 #include "vmm/network/resolver_connect.h"
+#include "vmm/network/rtnetlink.h"
 
 /* Before others have their turn. */
 #define CONNECTIONS_MAX 16
@@ -71,10 +71,10 @@ static int process_open(struct network_process *process,
 	process->text = malloc(NETWORK_STATE_MAX + 1);
 	if (!process->text)
 		return error_set(err, ENOMEM, "network");
-	process->requests = netlink_open(0, err);
+	process->requests = rtnetlink_open(0, err);
 	if (!process->requests)
 		return -err->code;
-	process->news = netlink_open(GROUPS, err);
+	process->news = rtnetlink_open(GROUPS, err);
 	if (!process->news)
 		return -err->code;
 	namespace_files_open(&process->files);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "vmm/base/checked_math.h"
-#include "vmm/network/netlink.h"
+#include "vmm/network/rtnetlink.h"
 
 static size_t ip_size(int family)
 {
@@ -48,11 +48,11 @@ static void take_via(const struct nlattr *attribute, struct network_ip *ret_gate
 
 static void take_metrics(const struct nlattr *attribute, struct network_route *route)
 {
-	struct netlink_attributes metrics = netlink_attributes_at(
+	struct rtnetlink_attributes metrics = rtnetlink_attributes_at(
 		mnl_attr_get_payload(attribute), mnl_attr_get_payload_len(attribute));
 	const struct nlattr *metric;
 
-	while ((metric = netlink_next(&metrics))) {
+	while ((metric = rtnetlink_next(&metrics))) {
 		if (mnl_attr_get_type(metric) == RTAX_MTU)
 			route->mtu = mnl_attr_get_u32(metric);
 	}
@@ -62,14 +62,14 @@ static void take_next_hop(const struct nlattr *attribute, struct network_route *
 {
 	const struct rtnexthop *hop = mnl_attr_get_payload(attribute);
 	uint16_t size = mnl_attr_get_payload_len(attribute);
-	struct netlink_attributes attributes;
+	struct rtnetlink_attributes attributes;
 
 	if (size < sizeof(*hop) || hop->rtnh_len < sizeof(*hop) || hop->rtnh_len > size)
 		return;
 	route->ifindex = (uint32_t)hop->rtnh_ifindex;
 	route->flags |= hop->rtnh_flags & RTNH_F_ONLINK;
-	attributes = netlink_attributes_at(hop + 1, hop->rtnh_len - sizeof(*hop));
-	while ((attribute = netlink_next(&attributes))) {
+	attributes = rtnetlink_attributes_at(hop + 1, hop->rtnh_len - sizeof(*hop));
+	while ((attribute = rtnetlink_next(&attributes))) {
 		if (mnl_attr_get_type(attribute) == RTA_GATEWAY)
 			network_routes_ip(route->destination.family, attribute, &route->gateway);
 		if (mnl_attr_get_type(attribute) == RTA_VIA)
@@ -145,14 +145,14 @@ void network_routes_take(struct network_state *state, const struct nlmsghdr *mes
 		.flags = header->rtm_flags & RTNH_F_ONLINK,
 	};
 	uint32_t table = header->rtm_table;
-	struct netlink_attributes attributes = netlink_attributes(message, sizeof(*header));
+	struct rtnetlink_attributes attributes = rtnetlink_attributes(message, sizeof(*header));
 	const struct nlattr *attribute;
 
 	if (message->nlmsg_type != RTM_NEWROUTE || header->rtm_protocol == RTPROT_KERNEL ||
 	    header->rtm_flags & RTM_F_CLONED || header->rtm_src_len || header->rtm_tos ||
 	    (header->rtm_family != AF_INET && header->rtm_family != AF_INET6))
 		return;
-	while ((attribute = netlink_next(&attributes)))
+	while ((attribute = rtnetlink_next(&attributes)))
 		take_attribute(attribute, &route, &table);
 	if (table == RT_TABLE_MAIN && is_ours(state, &route))
 		network_routes_add(state, &route);

@@ -12,8 +12,8 @@
 
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
-#include "vmm/network/netlink.h"
 #include "vmm/network/network_routes.h"
+#include "vmm/network/rtnetlink.h"
 #include "vmm/network/tap.h"
 
 #define TRIES_MAX 10 /* of a dump during which things changed */
@@ -90,13 +90,13 @@ static void on_link(void *context, const struct nlmsghdr *message)
 	struct scan *scan = context;
 	struct link link = { .ifindex = (uint32_t)header->ifi_index,
 			     .is_up = header->ifi_flags & IFF_UP };
-	struct netlink_attributes attributes = netlink_attributes(message, sizeof(*header));
+	struct rtnetlink_attributes attributes = rtnetlink_attributes(message, sizeof(*header));
 	const struct nlattr *attribute;
 	bool has_mac = false;
 
 	if (message->nlmsg_type != RTM_NEWLINK || header->ifi_type != ARPHRD_ETHER)
 		return;
-	while ((attribute = netlink_next(&attributes))) {
+	while ((attribute = rtnetlink_next(&attributes))) {
 		uint16_t len = mnl_attr_get_payload_len(attribute);
 
 		switch (mnl_attr_get_type(attribute)) {
@@ -174,12 +174,12 @@ static void on_address(void *context, const struct nlmsghdr *message)
 					   .scope = header->ifa_scope };
 	struct network_ip peer = { .family = 0 };
 	uint32_t flags = header->ifa_flags;
-	struct netlink_attributes attributes = netlink_attributes(message, sizeof(*header));
+	struct rtnetlink_attributes attributes = rtnetlink_attributes(message, sizeof(*header));
 	const struct nlattr *attribute;
 
 	if (message->nlmsg_type != RTM_NEWADDR || !interface)
 		return;
-	while ((attribute = netlink_next(&attributes))) {
+	while ((attribute = rtnetlink_next(&attributes))) {
 		switch (mnl_attr_get_type(attribute)) {
 		case IFA_LOCAL:
 			network_routes_ip(header->ifa_family, attribute, &address.ip);
@@ -221,14 +221,14 @@ static void on_neighbour(void *context, const struct nlmsghdr *message)
 	struct network_interface *interface =
 		find_interface(scan->state, (uint32_t)header->ndm_ifindex);
 	struct network_neighbour neighbour = { .ip.family = 0 };
-	struct netlink_attributes attributes = netlink_attributes(message, sizeof(*header));
+	struct rtnetlink_attributes attributes = rtnetlink_attributes(message, sizeof(*header));
 	const struct nlattr *attribute;
 	bool has_mac = false;
 
 	if (message->nlmsg_type != RTM_NEWNEIGH || !interface ||
 	    !(header->ndm_state & NUD_PERMANENT) || header->ndm_flags & NTF_PROXY)
 		return;
-	while ((attribute = netlink_next(&attributes))) {
+	while ((attribute = rtnetlink_next(&attributes))) {
 		uint16_t type = mnl_attr_get_type(attribute);
 
 		if (type == NDA_DST)
@@ -259,16 +259,16 @@ static void on_route(void *context, const struct nlmsghdr *message)
 /* --- all -------------------------------------------------------------------------------------- */
 
 static int dump(struct scan *scan, struct mnl_socket *netlink, uint16_t type, size_t header_size,
-		netlink_fn on_message)
+		rtnetlink_fn on_message)
 {
-	char bytes[NETLINK_REQUEST_SIZE];
+	char bytes[RTNETLINK_REQUEST_SIZE];
 	struct nlmsghdr *request = mnl_nlmsg_put_header(bytes);
 
 	request->nlmsg_type = type;
 	request->nlmsg_flags = NLM_F_DUMP;
 	/* All families. */
 	mnl_nlmsg_put_extra_header(request, header_size);
-	return netlink_ask(netlink, request, on_message, scan);
+	return rtnetlink_ask(netlink, request, on_message, scan);
 }
 
 static int scan_once(struct scan *scan, struct mnl_socket *netlink)
@@ -308,11 +308,11 @@ int network_scan(struct mnl_socket *netlink, const uint32_t kept[NETWORK_SLOTS],
 /* Those of our taps are our own doing. */
 static bool is_link_news(const struct nlmsghdr *message)
 {
-	struct netlink_attributes attributes =
-		netlink_attributes(message, sizeof(struct ifinfomsg));
+	struct rtnetlink_attributes attributes =
+		rtnetlink_attributes(message, sizeof(struct ifinfomsg));
 	const struct nlattr *attribute;
 
-	while ((attribute = netlink_next(&attributes))) {
+	while ((attribute = rtnetlink_next(&attributes))) {
 		if (mnl_attr_get_type(attribute) != IFLA_IFNAME)
 			continue;
 		if (mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) < 0)

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "vmm/network/netlink.h"
+#include "vmm/network/rtnetlink.h"
 
 #define NAME "bulkhead" /* and a number that is free */
 #define NAME_LENGTH (sizeof(NAME) - 1)
@@ -27,7 +27,7 @@ int tap_open(struct error *err)
 	return fd < 0 ? error_set(err, errno, "open '/dev/net/tun'") : fd;
 }
 
-static struct nlmsghdr *link_request(char bytes[NETLINK_REQUEST_SIZE], uint16_t type,
+static struct nlmsghdr *link_request(char bytes[RTNETLINK_REQUEST_SIZE], uint16_t type,
 				     uint32_t ifindex, unsigned int change, unsigned int flags)
 {
 	struct nlmsghdr *request = mnl_nlmsg_put_header(bytes);
@@ -52,13 +52,13 @@ static void on_link(void *context, const struct nlmsghdr *message)
 
 static int find_index(struct mnl_socket *netlink, const char *name, uint32_t *ret_ifindex)
 {
-	char bytes[NETLINK_REQUEST_SIZE];
+	char bytes[RTNETLINK_REQUEST_SIZE];
 	struct nlmsghdr *request = link_request(bytes, RTM_GETLINK, 0, 0, 0);
 	uint32_t ifindex = 0;
 	int r;
 
 	mnl_attr_put_strz(request, IFLA_IFNAME, name);
-	r = netlink_ask(netlink, request, on_link, &ifindex);
+	r = rtnetlink_ask(netlink, request, on_link, &ifindex);
 	if (!r && !ifindex)
 		r = -ENODEV;
 	if (!r)
@@ -69,11 +69,11 @@ static int find_index(struct mnl_socket *netlink, const char *name, uint32_t *re
 /* It asks nobody for addresses and answers nobody: the stack of the namespace has no part in it. */
 static int make_silent(struct mnl_socket *netlink, uint32_t ifindex)
 {
-	char bytes[NETLINK_REQUEST_SIZE];
+	char bytes[RTNETLINK_REQUEST_SIZE];
 	struct nlmsghdr *request = link_request(bytes, RTM_NEWLINK, ifindex, IFF_NOARP, IFF_NOARP);
 
 	mnl_attr_put_u32(request, IFLA_TXQLEN, QUEUE_LENGTH);
-	return netlink_ask(netlink, request, NULL, NULL);
+	return rtnetlink_ask(netlink, request, NULL, NULL);
 }
 
 int tap_create(int fd, struct mnl_socket *netlink, uint32_t *ret_ifindex, struct error *err)
@@ -105,17 +105,17 @@ bool tap_exists(int fd)
 
 static int set_mtu(struct mnl_socket *netlink, uint32_t ifindex, uint32_t mtu)
 {
-	char bytes[NETLINK_REQUEST_SIZE];
+	char bytes[RTNETLINK_REQUEST_SIZE];
 	struct nlmsghdr *request = link_request(bytes, RTM_NEWLINK, ifindex, 0, 0);
 
 	mnl_attr_put_u32(request, IFLA_MTU, mtu);
-	return netlink_ask(netlink, request, NULL, NULL);
+	return rtnetlink_ask(netlink, request, NULL, NULL);
 }
 
 /* After the MTU: one that is large enough again makes the kernel forget what was set for IPv6. */
 static int stop_address_generation(struct mnl_socket *netlink, uint32_t ifindex)
 {
-	char bytes[NETLINK_REQUEST_SIZE];
+	char bytes[RTNETLINK_REQUEST_SIZE];
 	struct nlmsghdr *request = link_request(bytes, RTM_NEWLINK, ifindex, 0, 0);
 	struct nlattr *all = mnl_attr_nest_start(request, IFLA_AF_SPEC);
 	struct nlattr *inet6 = mnl_attr_nest_start(request, AF_INET6);
@@ -124,29 +124,30 @@ static int stop_address_generation(struct mnl_socket *netlink, uint32_t ifindex)
 	mnl_attr_put_u8(request, IFLA_INET6_ADDR_GEN_MODE, NO_ADDRESS_GENERATION);
 	mnl_attr_nest_end(request, inet6);
 	mnl_attr_nest_end(request, all);
-	r = netlink_ask(netlink, request, NULL, NULL);
+	r = rtnetlink_ask(netlink, request, NULL, NULL);
 	/* There is no IPv6 here, in the kernel or with this MTU. */
 	return r == -EAFNOSUPPORT ? 0 : r;
 }
 
 int tap_up(struct mnl_socket *netlink, uint32_t ifindex, uint32_t mtu, struct error *err)
 {
-	char bytes[NETLINK_REQUEST_SIZE];
+	char bytes[RTNETLINK_REQUEST_SIZE];
 	int r = set_mtu(netlink, ifindex, mtu);
 
 	if (!r)
 		r = stop_address_generation(netlink, ifindex);
 	if (!r)
-		r = netlink_ask(netlink, link_request(bytes, RTM_NEWLINK, ifindex, IFF_UP, IFF_UP),
-				NULL, NULL);
+		r = rtnetlink_ask(netlink,
+				  link_request(bytes, RTM_NEWLINK, ifindex, IFF_UP, IFF_UP), NULL,
+				  NULL);
 	return r < 0 ? error_set(err, -r, "bring up a tap with an MTU of %u", mtu) : 0;
 }
 
 int tap_down(struct mnl_socket *netlink, uint32_t ifindex, struct error *err)
 {
-	char bytes[NETLINK_REQUEST_SIZE];
-	int r = netlink_ask(netlink, link_request(bytes, RTM_NEWLINK, ifindex, IFF_UP, 0), NULL,
-			    NULL);
+	char bytes[RTNETLINK_REQUEST_SIZE];
+	int r = rtnetlink_ask(netlink, link_request(bytes, RTM_NEWLINK, ifindex, IFF_UP, 0), NULL,
+			      NULL);
 
 	return r < 0 ? error_set(err, -r, "bring down a tap") : 0;
 }

@@ -6,8 +6,9 @@
  * conditions holds for the argument in question; everything else, calls of other architectures
  * included, ends the process. A filter is the calling thread's and cannot be taken back.
  *
- * The tables (monitor_calls.c, file_server_calls.c, network_process_calls.c) are the whole truth: `bulkhead surface` prints
- * them, and tests/container/sandbox.bats compares them with what the threads really call.
+ * The tables (monitor_calls.c, file_server_calls.c, network_process_calls.c) are the whole truth:
+ * `bulkhead surface` prints them, and tests/container/sandbox.bats compares them with what the
+ * threads really call.
  */
 #pragma once
 

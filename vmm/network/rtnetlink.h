@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * netlink.h - one question to the kernel's rtnetlink, and all of its answer
+ * rtnetlink.h - one question to the kernel's rtnetlink, and all of its answer
  *
  * Thread: the network process's only one.
  */
@@ -11,15 +11,15 @@
 
 #include "vmm/base/error.h"
 
-#define NETLINK_REQUEST_SIZE 1024u /* what a request of this folder's may need */
+#define RTNETLINK_REQUEST_SIZE 1024u /* what a request of this folder's may need */
 
-typedef void (*netlink_fn)(void *context, const struct nlmsghdr *message);
+typedef void (*rtnetlink_fn)(void *context, const struct nlmsghdr *message);
 
 /*
  * Open a socket for requests, or, with @groups (a mask of RTMGRP_…) other than 0, one that never
  * blocks for news of these groups. Returns NULL on failure.
  */
-struct mnl_socket *netlink_open(unsigned int groups, struct error *err);
+struct mnl_socket *rtnetlink_open(unsigned int groups, struct error *err);
 
 /*
  * Send @request and wait for the answer's end. @request has its type and NLM_F_DUMP, or what goes
@@ -27,20 +27,21 @@ struct mnl_socket *netlink_open(unsigned int groups, struct error *err);
  * the answer goes to @on_message, unless that is NULL. Returns 0, -EINTR when what was dumped has
  * changed meanwhile, or the kernel's negative errno value.
  */
-int netlink_ask(struct mnl_socket *netlink, struct nlmsghdr *request, netlink_fn on_message,
-		void *context);
+int rtnetlink_ask(struct mnl_socket *netlink, struct nlmsghdr *request, rtnetlink_fn on_message,
+		  void *context);
 
 /* The attributes of a message, or of another attribute, one after the other. */
-struct netlink_attributes {
+struct rtnetlink_attributes {
 	const struct nlattr *next;
 	size_t left; /* bytes */
 };
 
 /* Of @message, whose family has a header of @header_size bytes. */
-struct netlink_attributes netlink_attributes(const struct nlmsghdr *message, size_t header_size);
+struct rtnetlink_attributes rtnetlink_attributes(const struct nlmsghdr *message,
+						 size_t header_size);
 
 /* Of @len bytes at @start. */
-struct netlink_attributes netlink_attributes_at(const void *start, size_t len);
+struct rtnetlink_attributes rtnetlink_attributes_at(const void *start, size_t len);
 
 /* Returns the next attribute, which is whole, or NULL at the end. */
-const struct nlattr *netlink_next(struct netlink_attributes *attributes);
+const struct nlattr *rtnetlink_next(struct rtnetlink_attributes *attributes);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/network/netlink.h"
+#include "vmm/network/rtnetlink.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -11,7 +11,7 @@
 /* The kernel's messages of a dump are no longer than what was read before, this at most. */
 #define ANSWER_SIZE 32768u
 
-struct mnl_socket *netlink_open(unsigned int groups, struct error *err)
+struct mnl_socket *rtnetlink_open(unsigned int groups, struct error *err)
 {
 	int flags = SOCK_CLOEXEC | (groups ? SOCK_NONBLOCK : 0);
 	struct mnl_socket *netlink = mnl_socket_open2(NETLINK_ROUTE, flags);
@@ -34,7 +34,7 @@ static uint32_t sequence(void)
 }
 
 /* Returns 1 at the answer's end, 0 before it, or a negative errno value, which also ends it. */
-static int take(const struct nlmsghdr *message, netlink_fn on_message, void *context)
+static int take(const struct nlmsghdr *message, rtnetlink_fn on_message, void *context)
 {
 	const struct nlmsgerr *failure = mnl_nlmsg_get_payload(message);
 	const int *code = mnl_nlmsg_get_payload(message);
@@ -57,8 +57,8 @@ static int take(const struct nlmsghdr *message, netlink_fn on_message, void *con
 	}
 }
 
-int netlink_ask(struct mnl_socket *netlink, struct nlmsghdr *request, netlink_fn on_message,
-		void *context)
+int rtnetlink_ask(struct mnl_socket *netlink, struct nlmsghdr *request, rtnetlink_fn on_message,
+		  void *context)
 {
 	AUTO_FREE char *answer = malloc(ANSWER_SIZE);
 	bool is_interrupted = false;
@@ -94,22 +94,22 @@ int netlink_ask(struct mnl_socket *netlink, struct nlmsghdr *request, netlink_fn
 	return is_interrupted ? -EINTR : 0;
 }
 
-struct netlink_attributes netlink_attributes_at(const void *start, size_t len)
+struct rtnetlink_attributes rtnetlink_attributes_at(const void *start, size_t len)
 {
-	return (struct netlink_attributes){ .next = start, .left = len };
+	return (struct rtnetlink_attributes){ .next = start, .left = len };
 }
 
-struct netlink_attributes netlink_attributes(const struct nlmsghdr *message, size_t header_size)
+struct rtnetlink_attributes rtnetlink_attributes(const struct nlmsghdr *message, size_t header_size)
 {
 	size_t len = mnl_nlmsg_get_payload_len(message);
 
 	if (len < NLMSG_ALIGN(header_size))
-		return (struct netlink_attributes){ .left = 0 };
-	return netlink_attributes_at(mnl_nlmsg_get_payload_offset(message, header_size),
-				     len - NLMSG_ALIGN(header_size));
+		return (struct rtnetlink_attributes){ .left = 0 };
+	return rtnetlink_attributes_at(mnl_nlmsg_get_payload_offset(message, header_size),
+				       len - NLMSG_ALIGN(header_size));
 }
 
-const struct nlattr *netlink_next(struct netlink_attributes *attributes)
+const struct nlattr *rtnetlink_next(struct rtnetlink_attributes *attributes)
 {
 	const struct nlattr *attribute = attributes->next;
 	size_t size;
