@@ -72,24 +72,27 @@ $(BUILD)/version: FORCE
 $(BUILD)/release/vmm/cli/version.o: $(BUILD)/version
 $(BUILD)/release/vmm/cli/version.o: COMMON += -DBULKHEAD_VERSION='"$(VERSION)"' -DBULKHEAD_COMMIT='"$(COMMIT)"'
 
-# What runs in each of the sealed processes, counted without comments and empty lines.
-MONITOR_SOURCES := $(sort $(wildcard vmm/base/*.[ch] vmm/memory/*.[ch] vmm/kvm/*.[ch] \
-	vmm/kvm/*/*.[ch] vmm/event/*.[ch] vmm/bus/*.[ch] vmm/backend/*.[ch] vmm/boot/*.[ch] \
-	vmm/sandbox/*.[ch] vmm/virtio/*.[ch] vmm/session/*.[ch] vmm/machine.[ch] \
+# What runs in each of the processes once it is sealed, counted without comments and empty lines.
+# boot/ has done its work by then: it reads the host's kernel, and no guest has run.
+SANDBOX_SOURCES := $(filter-out %_calls.c,$(wildcard vmm/sandbox/*.[ch]))
+MONITOR_SOURCES := $(sort $(SANDBOX_SOURCES) vmm/sandbox/monitor_calls.c $(wildcard \
+	vmm/base/*.[ch] vmm/memory/*.[ch] vmm/kvm/*.[ch] vmm/kvm/*/*.[ch] vmm/event/*.[ch] \
+	vmm/bus/*.[ch] vmm/backend/*.[ch] vmm/virtio/*.[ch] vmm/session/*.[ch] vmm/machine.[ch] \
 	vmm/container/monitor.[ch] vmm/container/launch_message.[ch] guest-init/protocol.h))
-FILE_SERVER_SOURCES := $(sort $(wildcard vmm/base/*.[ch] vmm/backend/*_channel.[ch] \
-	vmm/sandbox/*.[ch] vmm/file_server/*.[ch] vmm/container/*.[ch] \
-	vmm/host_cgroup/oom_report.[ch] guest-init/protocol.h))
-
-NETWORK_SOURCES := $(sort $(wildcard vmm/base/*.[ch] vmm/backend/network_channel.[ch] \
-	vmm/backend/socket_channel.[ch] vmm/sandbox/*.[ch] vmm/network/*.[ch] \
-	vmm/container/network_start.[ch]))
+FILE_SERVER_SOURCES := $(sort $(SANDBOX_SOURCES) vmm/sandbox/file_server_calls.c $(wildcard \
+	vmm/base/*.[ch] vmm/backend/fs_channel.[ch] vmm/backend/socket_channel.[ch] \
+	vmm/file_server/*.[ch] vmm/container/*.[ch] vmm/host_cgroup/oom_report.[ch] \
+	guest-init/protocol.h))
+NETWORK_SOURCES := $(sort $(SANDBOX_SOURCES) vmm/sandbox/network_process_calls.c $(wildcard \
+	vmm/base/*.[ch] vmm/backend/network_channel.[ch] vmm/backend/socket_channel.[ch] \
+	vmm/network/*.[ch] vmm/container/network_start.[ch]))
 
 $(BUILD)/lines.h: $(MONITOR_SOURCES) $(FILE_SERVER_SOURCES) $(NETWORK_SOURCES)
 	@mkdir -p $(@D)
 	@lines() { for f; do $(CC) -fpreprocessed -dD -E -P $$f 2>/dev/null; done | wc -l; }; \
 	printf '#define %s_LINES %d\n' MONITOR $$(lines $(MONITOR_SOURCES)) \
-		FILE_SERVER $$(lines $(FILE_SERVER_SOURCES)) NETWORK $$(lines $(NETWORK_SOURCES)) >$@
+		FILE_SERVER $$(lines $(FILE_SERVER_SOURCES)) \
+		NETWORK $$(lines $(NETWORK_SOURCES)) >$@
 SURFACE_OBJECTS := $(foreach variant,release asan fuzz coverage, \
 	$(BUILD)/$(variant)/vmm/cli/surface.o)
 $(SURFACE_OBJECTS): $(BUILD)/lines.h

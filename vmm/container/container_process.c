@@ -45,8 +45,8 @@
  *   1. Tied to the command line by PDEATHSIG, and by its end of the sync socket.
  *   2. The container's control group on the host, then namespaces. The mount namespace comes
  *      last: the monitor must not share it.
- *   3. The network process is forked, then the monitor. From here the VM boots, in parallel to what follows; its file
- *      requests wait in the channel.
+ *   3. The network process is forked, then the monitor. From here the VM boots, in parallel to
+ *      what follows; its file requests wait in the channel.
  *   4. The descriptors that only the monitor needs are closed, and the container's tree is built.
  *      With that all its namespaces are as hooks may expect them: the command line runs its
  *      hooks, then this process the createContainer hooks, which still see the host's tree.

@@ -5,8 +5,8 @@
  * pasta makes an interface in the container's network namespace and is the network behind it, with
  * sockets of its own on the host: no bridge, no rule, no address of the host's is touched. To the
  * network process it is an interface like an engine's. It is a process of the container's pid
- * namespace and control group, and ends with them. Beside what it gives up by itself it gets none of
- * our descriptors, environment and streams; the host's loopback cannot be reached through it.
+ * namespace and control group, and ends with them. Beside what it gives up by itself it gets none
+ * of our descriptors, environment and streams; the host's loopback cannot be reached through it.
  *
  * Thread: the command line's only one.
  */
