@@ -240,7 +240,7 @@ coverage: $(COVERAGE_PROGRAMS) ## Say which lines unit tests and corpora reach; 
 check-mutants: all unit-programs ## Put known bugs back, one at a time: does a test notice?
 	tests/run-mutants
 
-bench: host guest-init rootfs kernel guest-programs $(BUILD)/test-bundle ## Measure, beside runc
+bench: all guest-programs ## Measure, in an emulated host that counts instructions
 	tests/bench/run
 
 lint: clang ## Formatting, layers, headers, shellcheck, cppcheck, clang-tidy

@@ -62,7 +62,7 @@ static int listen_at(int type, uint16_t port)
 		 bind(fd, (const struct sockaddr *)&any4, sizeof(any4));
 	if (failed || (type == SOCK_STREAM && listen(fd, 64))) {
 		perror("net_echo: listen");
-		exit(1);
+		_exit(1);
 	}
 	return fd;
 }
@@ -116,7 +116,7 @@ static void serve_connection(int fd, const struct sockaddr_storage *peer, int te
 
 static void on_connection(int listener, int tells)
 {
-	struct sockaddr_storage peer;
+	struct sockaddr_storage peer = { 0 };
 	socklen_t len = sizeof(peer);
 	int fd = accept4(listener, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC);
 
@@ -136,7 +136,7 @@ static void on_datagram(int fd, int tells)
 		char bytes[256];
 		struct cmsghdr align;
 	} control;
-	struct sockaddr_storage peer;
+	struct sockaddr_storage peer = { 0 };
 	struct iovec data = { .iov_base = buffer, .iov_len = sizeof(buffer) };
 	struct msghdr message = { .msg_name = &peer,
 				  .msg_namelen = sizeof(peer),
