@@ -135,7 +135,8 @@ check_names()
 	in_container server "$LOOK_UP"'echo "alias: $(look_up a other)"'
 }
 
-LOOK_UP='look_up() { nslookup -type="$1" "$2" | awk "/^Name/{ n = 1 } n && /^Address/{ print \$2 }"; }
+LOOK_UP='look_up() { nslookup -type="$1" "$2" |
+	awk "/^Name/{ n = 1 } n && /^Address/{ print \$2 }"; }
 '
 
 # The network that containers are in by default has no names, until one joins another network.

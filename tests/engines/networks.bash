@@ -116,7 +116,8 @@ addresses() { settled; ip -o address show dev "$1" | awk "{ print \$3, \$4 }" | 
 routes() { ip "$1" route | sed "s/  */ /g; s/ $//; /ff00::/d" | sort; }
 link() { echo "$(cat "/sys/class/net/$1/address") $(cat "/sys/class/net/$1/mtu")"; }
 line() { paste -sd ";" | sed "s/;/; /g"; }
-pings() { ping -c 2 -i 0.2 -w 10 "$@" > /tmp/ping 2>&1; sed -n "s/.*, \(.*packet loss\).*/\1/p" /tmp/ping; }
+pings() { ping -c 2 -i 0.2 -w 10 "$@" > /tmp/ping 2>&1
+	sed -n "s/.*, \(.*packet loss\).*/\1/p" /tmp/ping; }
 echo=/guest/net_echo
 '
 
@@ -277,7 +278,9 @@ check_between()
 		echo "neighbour: $(grep "^10.77.1.10 " /proc/net/arp | grep -o 02:77:01:00:00:10)"
 		(echo page > /tmp/index.html; httpd -p 8080 -h /tmp; nc -l -p 8081 -e cat) &
 		sleep 0.5; echo "httpd: ready"'
-	in_container server 'echo "http: $(printf "GET / HTTP/1.0\r\n\r\n" | nc -w 10 10.77.1.30 8080 | tail -n 1)"
+	in_container server '
+		request="GET / HTTP/1.0\r\n\r\n"
+		echo "http: $(printf "$request" | nc -w 10 10.77.1.30 8080 | tail -n 1)"
 		echo "nc: $(echo through nc | nc -w 10 10.77.1.30 8081)"'
 }
 
