@@ -72,7 +72,7 @@ $(BUILD)/version: FORCE
 $(BUILD)/release/vmm/cli/version.o: $(BUILD)/version
 $(BUILD)/release/vmm/cli/version.o: COMMON += -DBULKHEAD_VERSION='"$(VERSION)"' -DBULKHEAD_COMMIT='"$(COMMIT)"'
 
-# What runs in each of the two sealed processes, counted without comments and empty lines.
+# What runs in each of the sealed processes, counted without comments and empty lines.
 MONITOR_SOURCES := $(sort $(wildcard vmm/base/*.[ch] vmm/memory/*.[ch] vmm/kvm/*.[ch] \
 	vmm/kvm/*/*.[ch] vmm/event/*.[ch] vmm/bus/*.[ch] vmm/backend/*.[ch] vmm/boot/*.[ch] \
 	vmm/sandbox/*.[ch] vmm/virtio/*.[ch] vmm/session/*.[ch] vmm/machine.[ch] \
@@ -81,11 +81,15 @@ FILE_SERVER_SOURCES := $(sort $(wildcard vmm/base/*.[ch] vmm/backend/*_channel.[
 	vmm/sandbox/*.[ch] vmm/file_server/*.[ch] vmm/container/*.[ch] \
 	vmm/host_cgroup/oom_report.[ch] guest-init/protocol.h))
 
-$(BUILD)/lines.h: $(MONITOR_SOURCES) $(FILE_SERVER_SOURCES)
+NETWORK_SOURCES := $(sort $(wildcard vmm/base/*.[ch] vmm/backend/network_channel.[ch] \
+	vmm/backend/socket_channel.[ch] vmm/sandbox/*.[ch] vmm/network/*.[ch] \
+	vmm/container/network_start.[ch]))
+
+$(BUILD)/lines.h: $(MONITOR_SOURCES) $(FILE_SERVER_SOURCES) $(NETWORK_SOURCES)
 	@mkdir -p $(@D)
 	@lines() { for f; do $(CC) -fpreprocessed -dD -E -P $$f 2>/dev/null; done | wc -l; }; \
-	printf '#define MONITOR_LINES %d\n#define FILE_SERVER_LINES %d\n' \
-		$$(lines $(MONITOR_SOURCES)) $$(lines $(FILE_SERVER_SOURCES)) >$@
+	printf '#define %s_LINES %d\n' MONITOR $$(lines $(MONITOR_SOURCES)) \
+		FILE_SERVER $$(lines $(FILE_SERVER_SOURCES)) NETWORK $$(lines $(NETWORK_SOURCES)) >$@
 SURFACE_OBJECTS := $(foreach variant,release asan fuzz coverage, \
 	$(BUILD)/$(variant)/vmm/cli/surface.o)
 $(SURFACE_OBJECTS): $(BUILD)/lines.h

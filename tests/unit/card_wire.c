@@ -217,12 +217,22 @@ unsigned int wire_count_in(struct wire *wire)
 	return count(wire->tap_fd);
 }
 
+bool wire_has_out(struct wire *wire, const struct frame *frame)
+{
+	static struct frame got;
+	bool has_come = false;
+
+	while (receive(wire->peer_fd, &got, QUIET_MS))
+		has_come = has_come || frame_is_same(&got, frame);
+	return has_come;
+}
+
 static void keep_line(void *context, const char *line)
 {
 	struct wire *wire = context;
 
 	if (wire->nr_lines < WIRE_LINES_MAX)
-		snprintf(wire->lines[wire->nr_lines++], CARD_DENIALS_LINE_SIZE, "%s", line);
+		(void)snprintf(wire->lines[wire->nr_lines++], CARD_DENIALS_LINE_SIZE, "%s", line);
 }
 
 const char *wire_told(struct wire *wire)

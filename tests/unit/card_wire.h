@@ -56,5 +56,8 @@ void wire_send_in(struct wire *wire, const struct frame *frame);
 unsigned int wire_count_out(struct wire *wire);
 unsigned int wire_count_in(struct wire *wire);
 
+/* Whether this frame is among those that arrived, when for a while there are no more. */
+bool wire_has_out(struct wire *wire, const struct frame *frame);
+
 /* The last line that was told since the last call, or "". */
 const char *wire_told(struct wire *wire);

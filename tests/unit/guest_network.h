@@ -109,8 +109,7 @@ static inline void add_card(struct guest_network *box, unsigned int number)
 		       "peer%u && ip link set peer%u up",
 		       number, number, number, number);
 	need(!shell(box, command), command);
-	(void)snprintf(path, sizeof(path),
-		       "bus/platform/devices/%08x.virtio/virtio%u/net/eth%u",
+	(void)snprintf(path, sizeof(path), "bus/platform/devices/%08x.virtio/virtio%u/net/eth%u",
 		       PROTOCOL_CARD_BASE + number * PROTOCOL_CARD_STRIDE, number + 4, number);
 	make_directory(box, path);
 	need(!setns(inside_fd, CLONE_NEWNET), "setns");

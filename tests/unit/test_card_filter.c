@@ -216,11 +216,11 @@ static void test_answers_for_the_namespace(void)
 	ok(passes_in(frame_udp(&in, 54, NETWORK_HOST_PORT_FIRST, 20)));
 	/* Who asks gets an answer of the namespace's, too, and so it knows its neighbours. */
 	ok(passes_in(frame_arp(&all, false, WIRE_PEER_MAC)));
-	ok(wire_count_out(&wire) >= 1);
+	ok(wire_has_out(&wire, frame_arp(&out, true, WIRE_MAC)));
 	ok(passes_in(frame_discovery(&in6, ND_NEIGHBOR_ADVERT, "2001:db8::1", 0)));
 	wire_set(&wire, &strict, false);
 	ok(passes_in(frame_arp(&all, false, WIRE_PEER_MAC)));
-	is_int(wire_count_out(&wire), 0);
+	ok(!wire_has_out(&wire, frame_arp(&out, true, WIRE_MAC)));
 }
 
 static atomic_bool has_enough;
@@ -260,9 +260,9 @@ static void test_setting_again_opens_nothing(void)
 	is_int(nr_spoofed, 0);
 	/* The last one had the second address. */
 	wire_send_out(&wire, udp(&first));
-	is_int(wire_count_out(&wire), 0);
+	ok(!wire_has_out(&wire, udp(&first)));
 	wire_send_out(&wire, udp(&second));
-	is_int(wire_count_out(&wire), 1);
+	ok(wire_has_out(&wire, udp(&second)));
 	interface->addresses[0].ip.bytes[3] = 2;
 	wire_set(&wire, &strict, false);
 	ok(passes_out(udp(&first)));

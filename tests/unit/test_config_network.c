@@ -187,7 +187,8 @@ static void test_malformed_annotations(void)
 		char field[64];
 		struct container_config *config = NULL;
 
-		snprintf(field, sizeof(field), "annotations.bulkhead.network.%s: ", cases[i].name);
+		(void)snprintf(field, sizeof(field),
+			       "annotations.bulkhead.network.%s: ", cases[i].name);
 		if (asprintf(&text, "'bulkhead.network.%s':'%s'", cases[i].name, cases[i].value) >
 		    0)
 			config = parse_container(text);
@@ -206,11 +207,11 @@ static void test_too_many_rules(void)
 
 	for (unsigned int i = 0; i < NETWORK_RULES_MAX; i++)
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "any:1.2.3.4,");
-	snprintf(text + len, sizeof(text) - len, "'");
+	(void)snprintf(text + len, sizeof(text) - len, "'");
 	config = parse_container(text);
 	ok(config && config->annotated_network.policy.nr_rules == NETWORK_RULES_MAX);
 	container_config_free(config);
-	snprintf(text + len, sizeof(text) - len, "any:1.2.3.4'");
+	(void)snprintf(text + len, sizeof(text) - len, "any:1.2.3.4'");
 	config = parse_container(text);
 	ok(!config && strstr(err.text, "has more than 256 rules"));
 	container_config_free(config);

@@ -43,6 +43,8 @@ static uint32_t last_port;
 static bool is_host_away;
 static time_t seconds_ahead; /* of the clock that guest-init reads */
 
+/* glibc's names of the parameters are reserved ones. */
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 int clock_gettime(clockid_t clock, struct timespec *ret_now)
 {
 	int r = (int)syscall(SYS_clock_gettime, clock, ret_now);

@@ -178,7 +178,7 @@ static uint32_t take_as_guest(struct virtio_net_hdr_v1 *ret_header)
 static void test_both_ways(void)
 {
 	const struct virtio_net_hdr_v1 none = { 0 };
-	struct virtio_net_hdr_v1 header;
+	struct virtio_net_hdr_v1 header = { 0 };
 
 	make_frame();
 	send_as_guest(&none, 1000);
@@ -217,7 +217,7 @@ static void make_large(struct virtio_net_hdr_v1 *ret_header)
 
 static void test_large_frames(void)
 {
-	struct virtio_net_hdr_v1 header;
+	struct virtio_net_hdr_v1 header = { 0 };
 	uint32_t len = NET_HEADER_SIZE + ETH_HLEN + PAYLOAD;
 
 	make_large(&header);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * surface.c - `surface`: what a guest that took monitor or file server over could still reach
+ * surface.c - `surface`: what a guest that took a process of its container over could still reach
  *
  * System calls and capabilities are printed from what is enforced (call_filter.h, sandbox.h); the
  * rest is said here, and tests/container/sandbox.bats compares it with a container's processes.
@@ -22,10 +22,13 @@
 #include "vmm/virtio/virtio_mmio.h"
 
 #define NAMES_MAX 8
+#define NR_PROCESSES 3
+#define THREADS_MAX 2
 
 #ifndef MONITOR_LINES /* counted by the Makefile */
 #define MONITOR_LINES 0
 #define FILE_SERVER_LINES 0
+#define NETWORK_LINES 0
 #endif
 
 struct process {
@@ -33,7 +36,7 @@ struct process {
 	const char *user;
 	const char *namespaces[NAMES_MAX]; /* that are not the host's */
 	const char *files[NAMES_MAX];	   /* as readlink(2) of /proc/PID/fd begins, and what for */
-	const struct call_filter *threads[2];
+	const struct call_filter *threads[THREADS_MAX]; /* NULL: no other */
 	uint64_t capabilities;
 	int lines; /* of C that runs in it */
 };
@@ -52,7 +55,7 @@ static const struct {
 	[MACHINE_CARDS + 3] = { "net3", "2 queues, configuration: address, link" },
 };
 
-static void describe_processes(struct process ret[2])
+static void describe_processes(struct process ret[NR_PROCESSES])
 {
 	ret[0] = (struct process){
 		.name = "monitor",
@@ -75,6 +78,16 @@ static void describe_processes(struct process ret[2])
 		.threads = { &file_server_filter, &container_process_filter },
 		.capabilities = process_capabilities(~UINT64_C(0)),
 		.lines = FILE_SERVER_LINES,
+	};
+	ret[2] = (struct process){
+		.name = "network process",
+		.user = "the monitor's",
+		.namespaces = { "cgroup", "ipc", "mnt", "net", "pid", "uts" },
+		.files = { "anon_inode:", "socket:", "/dev/null", "/dev/net/tun",
+			   "the local ports of the network namespace", "the log file" },
+		.threads = { &network_process_filter },
+		.capabilities = NETWORK_PROCESS_CAPABILITIES,
+		.lines = NETWORK_LINES,
 	};
 }
 
@@ -119,7 +132,7 @@ static void print_process(const struct process *process)
 	print_capabilities(process->capabilities);
 	print_list("namespaces that are not the host's", process->namespaces, NAMES_MAX);
 	print_list("files", process->files, NAMES_MAX);
-	for (size_t i = 0; i < ARRAY_SIZE(process->threads); i++) {
+	for (size_t i = 0; i < THREADS_MAX && process->threads[i]; i++) {
 		const struct call_filter *filter = process->threads[i];
 
 		printf("  %s: %u system calls\n", filter->role, call_filter_count(filter));
@@ -128,9 +141,9 @@ static void print_process(const struct process *process)
 	}
 }
 
-static void print_text(const struct process processes[2])
+static void print_text(const struct process processes[NR_PROCESSES])
 {
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < NR_PROCESSES; i++)
 		print_process(&processes[i]);
 	puts("guest");
 	for (size_t i = 0; i < MACHINE_NR_DEVICES; i++)
@@ -199,12 +212,15 @@ static json_t *thread_json(const struct call_filter *filter)
 
 static json_t *process_json(const struct process *process)
 {
-	return json_pack("{s:s, s:i, s:s, s:o, s:o, s:o, s:[o, o]}", "name", process->name, "lines",
+	json_t *threads = json_array();
+
+	for (size_t i = 0; i < THREADS_MAX && process->threads[i]; i++)
+		(void)json_array_append_new(threads, thread_json(process->threads[i]));
+	return json_pack("{s:s, s:i, s:s, s:o, s:o, s:o, s:o}", "name", process->name, "lines",
 			 process->lines, "user", process->user, "capabilities",
 			 capabilities_json(process->capabilities), "namespaces",
 			 list_json(process->namespaces, NAMES_MAX), "files",
-			 list_json(process->files, NAMES_MAX), "threads",
-			 thread_json(process->threads[0]), thread_json(process->threads[1]));
+			 list_json(process->files, NAMES_MAX), "threads", threads);
 }
 
 static json_t *devices_json(void)
@@ -220,13 +236,14 @@ static json_t *devices_json(void)
 	return list;
 }
 
-static int print_json(const struct process processes[2], struct error *err)
+static int print_json(const struct process processes[NR_PROCESSES], struct error *err)
 {
-	json_t *report = json_pack("{s:[o, o], s:o, s:[{s:s, s:i, s:i}], s:i}", "processes",
-				   process_json(&processes[0]), process_json(&processes[1]),
-				   "devices", devices_json(), "ports", "name", "early console",
-				   "port", (int)LAYOUT_EARLY_CONSOLE_PORT, "size",
-				   (int)LAYOUT_EARLY_CONSOLE_SIZE, "landlockAbi", landlock_abi());
+	json_t *report =
+		json_pack("{s:[o, o, o], s:o, s:[{s:s, s:i, s:i}], s:i}", "processes",
+			  process_json(&processes[0]), process_json(&processes[1]),
+			  process_json(&processes[2]), "devices", devices_json(), "ports", "name",
+			  "early console", "port", (int)LAYOUT_EARLY_CONSOLE_PORT, "size",
+			  (int)LAYOUT_EARLY_CONSOLE_SIZE, "landlockAbi", landlock_abi());
 	int r = report ? json_dumpf(report, stdout, JSON_INDENT(2)) : -1;
 
 	json_decref(report);
@@ -238,7 +255,7 @@ static int print_json(const struct process processes[2], struct error *err)
 int verb_surface(const struct global_options *globals, int argc, char **argv, struct error *err)
 {
 	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
-	struct process processes[2];
+	struct process processes[NR_PROCESSES];
 	bool is_json = false;
 	int option;
 

@@ -29,6 +29,7 @@
 #include "vmm/container/launch_message.h"
 #include "vmm/container/monitor.h"
 #include "vmm/container/mount_tree.h"
+#include "vmm/container/network_start.h"
 #include "vmm/container/socket_connect.h"
 #include "vmm/file_server/file_server.h"
 #include "vmm/host_cgroup/host_limits.h"
@@ -44,7 +45,7 @@
  *   1. Tied to the command line by PDEATHSIG, and by its end of the sync socket.
  *   2. The container's control group on the host, then namespaces. The mount namespace comes
  *      last: the monitor must not share it.
- *   3. The monitor is forked. From here the VM boots, in parallel to what follows; its file
+ *   3. The network process is forked, then the monitor. From here the VM boots, in parallel to what follows; its file
  *      requests wait in the channel.
  *   4. The descriptors that only the monitor needs are closed, and the container's tree is built.
  *      With that all its namespaces are as hooks may expect them: the command line runs its
@@ -155,7 +156,7 @@ static int move_streams(const struct launch_request *request, struct launch_requ
 }
 
 static _Noreturn void become_monitor(const struct launch_request *request,
-				     struct fs_channel *channel, int socket_fd, int sync_fd)
+				     const struct monitor_channels *channels, int sync_fd)
 {
 	int keep[] = {
 		request->kvm_fd,
@@ -167,25 +168,29 @@ static _Noreturn void become_monitor(const struct launch_request *request,
 		request->terminal_fd,
 		request->control_fd,
 		request->oom_event_fd,
-		channel->memory_fd,
-		channel->socket_fd,
-		socket_fd,
+		channels->fs.memory_fd,
+		channels->fs.socket_fd,
+		channels->socket_fd,
+		channels->network.channel_fd,
+		channels->network.resolver_fd,
 		sync_fd,
 		log_descriptor(),
 	};
 
 	close_descriptors_except(keep, ARRAY_SIZE(keep));
-	monitor_run(request, channel, socket_fd, sync_fd);
+	monitor_run(request, channels, sync_fd);
 }
 
 static int start_monitor(struct shim *shim, const struct launch_request *request, struct error *err)
 {
-	struct fs_channel monitor_end;
-	int monitor_socket_fd = -1, socket_fd = -1;
-	int r = fs_channel_create(&monitor_end, &shim->channel, err);
+	struct monitor_channels channels;
+	int socket_fd = -1;
+	int r = network_start(request->config, request->monitor_id, &channels.network, err);
 
 	if (!r)
-		r = socket_channel_create(&monitor_socket_fd, &socket_fd, err);
+		r = fs_channel_create(&channels.fs, &shim->channel, err);
+	if (!r)
+		r = socket_channel_create(&channels.socket_fd, &socket_fd, err);
 	if (!r)
 		r = socket_connect_init(&shim->sockets, socket_fd, err);
 	if (r < 0)
@@ -194,7 +199,7 @@ static int start_monitor(struct shim *shim, const struct launch_request *request
 	if (shim->monitor < 0)
 		return shim->monitor;
 	if (shim->monitor == 0)
-		become_monitor(request, &monitor_end, monitor_socket_fd, shim->sync_fd);
+		become_monitor(request, &channels, shim->sync_fd);
 	return 0;
 }
 

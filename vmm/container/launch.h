@@ -4,6 +4,7 @@
  *
  *   command line ── fork ──► container process (the pid engines see: serves files, PID 1 of its
  *                                  │             pid namespace, so nothing below outlives it)
+ *                                  ├─ fork ──► network process (the namespace's interfaces, taps)
  *                                  └─ fork ──► monitor (KVM, guest memory, devices)
  *
  * Until launch_commit() the container dies with the command line; afterwards it stands alone.
@@ -31,7 +32,8 @@ struct launch_request {
 	int stdio_fds[3];			  /* the workload's; -1 each with a terminal */
 	int terminal_fd;			  /* slave of a host pty, or -1 */
 	int control_fd;				  /* listening control socket */
-	uid_t monitor_id;   /* its user and group; taken by the container process */
+	uid_t monitor_id;   /* its user and group, and the network process's; taken by the
+			       container process */
 	int oom_event_fd;   /* eventfd: the monitor writes when the guest's OOM killer killed;
 			     made by the container process */
 	bool is_debug;	    /* guest kernel's messages go to standard error */

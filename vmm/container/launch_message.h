@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * launch_message.h - what is said on the socket between the command line and the two processes of
+ * launch_message.h - what is said on the socket between the command line and the processes of
  * the container it starts (SOCK_SEQPACKET, one message a packet)
  */
 #pragma once

@@ -130,8 +130,23 @@ static void report_failure(struct monitor *monitor, struct error *err)
 		log_error("%s", err->text);
 }
 
+static int on_card(void *context, unsigned int slot, int tap_fd, const uint8_t mac[6],
+		   struct error *err)
+{
+	struct monitor *monitor = context;
+
+	return machine_attach_card(&monitor->machine, slot, tap_fd, mac, err);
+}
+
+static void on_card_gone(void *context, unsigned int slot)
+{
+	struct monitor *monitor = context;
+
+	machine_detach_card(&monitor->machine, slot);
+}
+
 static int build(struct monitor *monitor, const struct launch_request *request,
-		 struct fs_channel *channel, int socket_fd, struct error *err)
+		 struct monitor_channels *channels, struct error *err)
 {
 	const struct session_config session_config = {
 		.guest_plan = request->guest_plan,
@@ -139,9 +154,10 @@ static int build(struct monitor *monitor, const struct launch_request *request,
 			       request->stdio_fds[2] },
 		.terminal_fd = request->terminal_fd,
 		.control_fd = request->control_fd,
-		.socket_fd = socket_fd,
-		.network_fd = -1,
-		.resolver_fd = -1,
+		.socket_fd = channels->socket_fd,
+		.network_fd = channels->network.channel_fd,
+		.resolver_fd = channels->network.resolver_fd,
+		.cards = { on_card, on_card_gone, monitor },
 		.on_created = on_created,
 		.on_oom = on_oom,
 		.pause = on_pause,
@@ -156,7 +172,7 @@ static int build(struct monitor *monitor, const struct launch_request *request,
 		.initramfs_path = request->initramfs_path,
 		.memory_bytes = request->config->memory_bytes,
 		.nr_vcpus = request->config->nr_vcpus,
-		.fs_channel = channel,
+		.fs_channel = &channels->fs,
 		.service = &session_vsock_service,
 		.service_context = &monitor->session,
 		.debug_fd = request->is_debug ? STDERR_FILENO : -1,
@@ -171,7 +187,7 @@ static int build(struct monitor *monitor, const struct launch_request *request,
 		/* Every process of the container has streams. */
 		r = descriptor_limit_set(DESCRIPTOR_LIMIT_MAX, err);
 	if (!r)
-		r = fs_channel_map(channel, err);
+		r = fs_channel_map(&channels->fs, err);
 	if (!r)
 		r = machine_init(&monitor->machine, &machine_config, &monitor->loop, err);
 	if (!r)
@@ -204,9 +220,10 @@ static int seal(struct monitor *monitor, const struct launch_request *request, s
 	return r;
 }
 
-void monitor_run(const struct launch_request *request, struct fs_channel *channel, int socket_fd,
+void monitor_run(const struct launch_request *request, const struct monitor_channels *given,
 		 int sync_fd)
 {
+	struct monitor_channels channels = *given;
 	/* Too large for a stack; it lives as long as the process. */
 	struct monitor *monitor = calloc(1, sizeof(*monitor));
 	struct error err;
@@ -223,9 +240,9 @@ void monitor_run(const struct launch_request *request, struct fs_channel *channe
 		(void)setsid();
 		(void)ioctl(request->terminal_fd, TIOCSCTTY, 0);
 	}
-	r = build(monitor, request, channel, socket_fd, &err);
+	r = build(monitor, request, &channels, &err);
 	if (!r) {
-		close_files(request, channel);
+		close_files(request, &channels.fs);
 		r = seal(monitor, request, &err);
 	}
 	if (!r)

@@ -9,10 +9,18 @@
 
 #include "vmm/backend/fs_channel.h"
 #include "vmm/container/launch.h"
+#include "vmm/container/network_start.h"
+
+/* The monitor's ends of what it shares with the other processes of the container. */
+struct monitor_channels {
+	struct fs_channel fs;
+	int socket_fd; /* backend/socket_channel.h */
+	struct network_ends network;
+};
 
 /*
- * Become the monitor. @channel is the monitor's end; @socket_fd (backend/socket_channel.h) and
- * @sync_fd are taken. Descriptors other than those and those of @request have been closed.
+ * Become the monitor. @channels and @sync_fd are taken. Descriptors other than those and those of
+ * @request have been closed.
  */
-_Noreturn void monitor_run(const struct launch_request *request, struct fs_channel *channel,
-			   int socket_fd, int sync_fd);
+_Noreturn void monitor_run(const struct launch_request *request,
+			   const struct monitor_channels *channels, int sync_fd);

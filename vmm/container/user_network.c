@@ -135,6 +135,7 @@ static void make_arguments(const struct user_network *network, struct arguments 
 	if (geteuid() == 0)
 		add(ret, "--runas", "0:0");
 	add(ret, "--netns-only", NULL);
+	add(ret, "--no-netns-quit", NULL); /* the path is of a descriptor */
 	add(ret, "--netns", "/proc/self/fd/3");
 	ret->items[ret->count] = NULL;
 }
@@ -152,8 +153,8 @@ static _Noreturn void become_pasta(const struct arguments *arguments, int netns_
 
 	(void)sigemptyset(&none);
 	(void)pthread_sigmask(SIG_SETMASK, &none, NULL);
-	/* Nobody hears its words any more once it runs. */
-	(void)signal(SIGPIPE, SIG_IGN);
+	/* Nobody hears its words any more once it runs: it ignores SIGPIPE, if it may do so itself. */
+	(void)signal(SIGPIPE, SIG_DFL);
 	(void)setsid();
 	if (chdir("/") == 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0 &&
 	    dup2(output_fd, STDERR_FILENO) >= 0 &&
@@ -207,6 +208,17 @@ static int fork_inside(const struct arguments *arguments, pid_t container, int o
 
 /* --- until it is there ------------------------------------------------------------------------ */
 
+/* Is it a default route, of IPv4 or IPv6? Those to nowhere are lo's. */
+static bool is_default_route(const char *line, size_t len)
+{
+	static const char ipv6[] = "00000000000000000000000000000000 00 ";
+
+	if (len > strlen(ipv6) && strncmp(line, ipv6, strlen(ipv6)) == 0)
+		return strncmp(line + len - 3, " lo", 3) != 0;
+	line = memchr(line, '\t', len);
+	return line && strncmp(line, "\t00000000\t", 10) == 0;
+}
+
 /* The namespace has a default route, which pasta sets last. @file: of IPv4 or IPv6. */
 static bool has_route(pid_t container, const char *file)
 {
@@ -220,9 +232,14 @@ static bool has_route(pid_t container, const char *file)
 	if (n <= 0)
 		return false;
 	text[n] = 0;
-	/* IPv4: the default route is all zeros behind the interface's name; IPv6: at the start. */
-	return strstr(text, "\t00000000\t") ||
-	       strncmp(text, "00000000000000000000000000000000 00 ", 36) == 0;
+	for (const char *line = text; *line; line += strspn(line, "\n")) {
+		size_t len = strcspn(line, "\n");
+
+		if (is_default_route(line, len))
+			return true;
+		line += len;
+	}
+	return false;
 }
 
 static int failed(const char *output, size_t len, struct error *err)

@@ -224,8 +224,8 @@ static void end_window(struct card_denials *denials, card_denials_fn tell, void 
 		if (slot->is_silent) {
 			unsigned int count = drain(slot);
 
-			snprintf(line, sizeof(line), "%s: denied %u more frames", slot->card.name,
-				 count);
+			(void)snprintf(line, sizeof(line), "%s: denied %u more frames",
+				       slot->card.name, count);
 			tell(context, line);
 			slot->is_silent = false;
 			listen_to(denials, slot, slot->is_watched);

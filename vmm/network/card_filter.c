@@ -39,15 +39,14 @@ static void batch_cleanup(struct tc_batch **batch)
 static void on_filter(void *context, const struct tc_filter *filter)
 {
 	struct found *found = context;
+	bool is_own = filter->is_flower && filter->handle == HANDLE;
 
 	if (filter->is_head || filter->chain)
 		return;
 	found->nr_filters++;
-	if (!filter->is_flower || filter->handle != HANDLE) {
-		found->nr_foreign++;
-	} else if (filter->priority == PRIORITY_ROOT && filter->goes_to) {
+	if (is_own && filter->priority == PRIORITY_ROOT && filter->goes_to) {
 		found->generation = card_chain_generation(filter->goes_to);
-	} else if (filter->priority == PRIORITY_END && filter->has_target) {
+	} else if (is_own && filter->priority == PRIORITY_END && filter->has_target) {
 		found->has_end = true;
 		found->target = filter->target;
 	} else {

@@ -111,18 +111,20 @@ static void describe_packet(const struct packet *packet, char *text, size_t size
 	const char *to = address_text(packet->family, packet->destination, address);
 
 	if (has_ports)
-		snprintf(kind, sizeof(kind), "%s", packet->protocol == IPPROTO_TCP ? "TCP" : "UDP");
+		(void)snprintf(kind, sizeof(kind), "%s",
+			       packet->protocol == IPPROTO_TCP ? "TCP" : "UDP");
 	else if (packet->protocol == IPPROTO_ICMP && packet->family == AF_INET)
-		snprintf(kind, sizeof(kind), "ICMP");
+		(void)snprintf(kind, sizeof(kind), "ICMP");
 	else if (packet->protocol == IPPROTO_ICMPV6 && packet->payload_size)
-		snprintf(kind, sizeof(kind), "ICMPv6 type %u", packet->payload[0]);
+		(void)snprintf(kind, sizeof(kind), "ICMPv6 type %u", packet->payload[0]);
 	else
-		snprintf(kind, sizeof(kind), "protocol %u", packet->protocol);
+		(void)snprintf(kind, sizeof(kind), "protocol %u", packet->protocol);
 	if (has_ports && packet->payload_size >= 4)
-		snprintf(text, size, packet->family == AF_INET ? "%s to %s:%u" : "%s to [%s]:%u",
-			 kind, to, word_at(packet->payload + 2));
+		(void)snprintf(text, size,
+			       packet->family == AF_INET ? "%s to %s:%u" : "%s to [%s]:%u", kind,
+			       to, word_at(packet->payload + 2));
 	else
-		snprintf(text, size, "%s to %s", kind, to);
+		(void)snprintf(text, size, "%s to %s", kind, to);
 }
 
 static bool describe_foreign(const struct denied_card *card, const char *what, int family,
@@ -130,18 +132,19 @@ static bool describe_foreign(const struct denied_card *card, const char *what, i
 {
 	char text[INET6_ADDRSTRLEN];
 
-	snprintf(line, size, "%s: denied %s from %s, which is not the container's (spoofing)",
-		 card->name, what, address_text(family, address, text));
+	(void)snprintf(line, size, "%s: denied %s from %s, which is not the container's (spoofing)",
+		       card->name, what, address_text(family, address, text));
 	return true;
 }
 
 static bool describe_mac(const struct denied_card *card, const char *what, const uint8_t *mac,
 			 char *line, size_t size)
 {
-	snprintf(line, size,
-		 "%s: denied %s from %02x:%02x:%02x:%02x:%02x:%02x, which is not the container's "
-		 "(spoofing)",
-		 card->name, what, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	(void)snprintf(
+		line, size,
+		"%s: denied %s from %02x:%02x:%02x:%02x:%02x:%02x, which is not the container's "
+		"(spoofing)",
+		card->name, what, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 	return true;
 }
 
@@ -170,7 +173,8 @@ bool denied_frame_describe(const struct denied_card *card, const uint8_t *frame,
 		return describe_foreign(card, "ARP", AF_INET, bytes + 14, line, line_size);
 	}
 	if (!is_packet) {
-		snprintf(line, line_size, "%s: denied a frame of type %04x", card->name, type);
+		(void)snprintf(line, line_size, "%s: denied a frame of type %04x", card->name,
+			       type);
 		return true;
 	}
 	if (!card->allows_spoofing && !is_own(card, packet.family, packet.source))
@@ -178,7 +182,7 @@ bool denied_frame_describe(const struct denied_card *card, const uint8_t *frame,
 					line_size);
 	is_spoofed = !card->has_allow_list || (!card->allows_spoofing && is_claim(&packet));
 	describe_packet(&packet, text, sizeof(text));
-	snprintf(line, line_size, "%s: denied %s (%s)", card->name, text,
-		 is_spoofed ? "spoofing" : "allow-list");
+	(void)snprintf(line, line_size, "%s: denied %s (%s)", card->name, text,
+		       is_spoofed ? "spoofing" : "allow-list");
 	return true;
 }

@@ -164,10 +164,11 @@ const char *network_rule_show(const struct network_rule *rule, char *buffer)
 
 	(void)inet_ntop(rule->family, rule->address, address, sizeof(address));
 	if (rule->first_port && rule->first_port == rule->last_port)
-		snprintf(ports, sizeof(ports), ":%u", rule->first_port);
+		(void)snprintf(ports, sizeof(ports), ":%u", rule->first_port);
 	else if (rule->first_port)
-		snprintf(ports, sizeof(ports), ":%u-%u", rule->first_port, rule->last_port);
-	snprintf(buffer, NETWORK_RULE_TEXT_SIZE, "%s:%s%s%s/%u%s", protocol_name(rule->protocol),
-		 is_ipv6 ? "[" : "", address, is_ipv6 ? "]" : "", rule->prefix, ports);
+		(void)snprintf(ports, sizeof(ports), ":%u-%u", rule->first_port, rule->last_port);
+	(void)snprintf(buffer, NETWORK_RULE_TEXT_SIZE, "%s:%s%s%s/%u%s",
+		       protocol_name(rule->protocol), is_ipv6 ? "[" : "", address,
+		       is_ipv6 ? "]" : "", rule->prefix, ports);
 	return buffer;
 }
