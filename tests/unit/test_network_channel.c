@@ -69,7 +69,7 @@ static void test_longest_text(void)
 	struct network_message message = { .type = NETWORK_STATE, .size = NETWORK_STATE_MAX };
 	char *longest = malloc(NETWORK_STATE_MAX + 1);
 	struct network_message got;
-	int fd, r;
+	int fd, r = 0;
 
 	start();
 	memset(longest, 'x', NETWORK_STATE_MAX + 1);

@@ -42,6 +42,9 @@ enum {
 #define IPV6_LAST_WORD 0x01000000
 #define PROGRAM_MAX 48
 
+/* BPF_ADD and BPF_K are 0. */
+#define ADD_NUMBER BPF_ALU64
+
 struct assembler {
 	struct bpf_insn program[PROGRAM_MAX];
 	size_t len;
@@ -80,7 +83,7 @@ static void emit_assign(struct assembler *assembler, int map_fd)
 	emit(assembler, BPF_LD | BPF_IMM | BPF_DW, REG_ARGUMENT1, BPF_PSEUDO_MAP_FD, 0, map_fd);
 	emit(assembler, 0, 0, 0, 0, 0); /* its second half */
 	emit(assembler, BPF_ALU64 | BPF_MOV | BPF_X, REG_ARGUMENT2, REG_STACK, 0, 0);
-	emit(assembler, BPF_ALU64 | BPF_ADD | BPF_K, REG_ARGUMENT2, 0, 0, STACK_KEY);
+	emit(assembler, ADD_NUMBER, REG_ARGUMENT2, 0, 0, STACK_KEY);
 	emit(assembler, BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_map_lookup_elem);
 	assembler->leaves[assembler->nr_leaves++] = assembler->len;
 	emit(assembler, BPF_JMP | BPF_JEQ | BPF_K, REG_ANSWER, 0, 0, 0);
@@ -244,7 +247,7 @@ int loopback_listener_accept(int fd, uint16_t *ret_port)
 		struct sockaddr any;
 		struct sockaddr_in ipv4;
 		struct sockaddr_in6 ipv6;
-	} address;
+	} address = { .any.sa_family = AF_UNSPEC };
 	socklen_t size = sizeof(address);
 	AUTO_CLOSE int connection_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
