@@ -13,6 +13,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,9 +93,36 @@ static int set_names(const struct container_config *config, struct error *err)
 	return 0;
 }
 
+/* A machine can stand in for a container's network, not for the host's. */
+static int refuse_own_network(int netns_fd, const char *path, struct error *err)
+{
+	struct stat own, other;
+
+	if (stat("/proc/self/ns/net", &own) < 0 || fstat(netns_fd, &other) < 0)
+		return error_set(err, errno, "linux.namespaces: stat '%s'", path);
+	if (own.st_dev == other.st_dev && own.st_ino == other.st_ino)
+		return error_invalid(err,
+				     "linux.namespaces: '%s' is the host's network, which is not "
+				     "supported",
+				     path);
+	return 0;
+}
+
+static int join_network(const char *path, struct error *err)
+{
+	AUTO_CLOSE int netns = open(path, O_RDONLY | O_CLOEXEC);
+	int r;
+
+	if (netns < 0)
+		return error_set(err, errno, "linux.namespaces: open '%s'", path);
+	r = refuse_own_network(netns, path, err);
+	if (!r && setns(netns, CLONE_NEWNET) < 0)
+		r = error_set(err, errno, "linux.namespaces: join '%s'", path);
+	return r;
+}
+
 static int enter_namespaces(const struct container_config *config, struct error *err)
 {
-	AUTO_CLOSE int netns = -1;
 	int r;
 
 	if (unshare(CLONE_NEWIPC | CLONE_NEWUTS) < 0)
@@ -102,17 +130,9 @@ static int enter_namespaces(const struct container_config *config, struct error 
 	r = set_names(config, err);
 	if (r < 0)
 		return r;
-	if (!config->netns_path) {
-		if (unshare(CLONE_NEWNET) < 0)
-			return error_set(err, errno, "create a network namespace");
-		return 0;
-	}
-	netns = open(config->netns_path, O_RDONLY | O_CLOEXEC);
-	if (netns < 0)
-		return error_set(err, errno, "linux.namespaces: open '%s'", config->netns_path);
-	if (setns(netns, CLONE_NEWNET) < 0)
-		return error_set(err, errno, "linux.namespaces: join '%s'", config->netns_path);
-	return 0;
+	if (config->netns_path)
+		return join_network(config->netns_path, err);
+	return unshare(CLONE_NEWNET) < 0 ? error_set(err, errno, "create a network namespace") : 0;
 }
 
 /* Standard streams belong to the workload: keep nothing of them here but, for debugging, stderr. */
