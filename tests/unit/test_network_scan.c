@@ -119,6 +119,7 @@ static void test_addresses(void)
 	    "ip link set peer0 up; ip link set eth0 addrgenmode none; ip link set eth0 up;"
 	    "echo 1000 >/proc/sys/net/ipv6/conf/eth0/dad_transmits;"
 	    "ip addr add 172.17.0.2/16 brd + dev eth0;"
+	    "ip addr add 172.17.0.3/16 dev eth0;"
 	    "ip addr add 10.0.0.1 peer 10.0.0.2/32 dev eth0;"
 	    "ip addr add fe80::2/64 scope link dev eth0 nodad;"
 	    "ip addr add 2001:db8::2/64 dev eth0 nodad;"
@@ -128,6 +129,7 @@ static void test_addresses(void)
 	is_int(state.interfaces[1].nr_addresses + state.interfaces[0].nr_addresses, 4);
 	is_told("{\"address\":\"172.17.0.2\",\"prefix\":16,\"broadcast\":\"172.17.255.255\","
 		"\"scope\":0}");
+	is_told("{\"address\":\"172.17.0.3\",\"prefix\":16,\"scope\":0}");
 	is_told("{\"address\":\"10.0.0.1\",\"prefix\":32,\"scope\":0}");
 	is_told("{\"family\":2,\"destination\":\"10.0.0.2\",\"prefix\":32,"
 		"\"source\":\"10.0.0.1\",\"scope\":253,\"type\":1,\"flags\":0}");

@@ -197,6 +197,9 @@ static void on_address(void *context, const struct nlmsghdr *message)
 			break;
 		}
 	}
+	/* The same bit says of an IPv4 address that it is not the first of its subnet. */
+	if (header->ifa_family == AF_INET)
+		flags &= ~(uint32_t)IFA_F_SECONDARY;
 	if (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_TEMPORARY))
 		return;
 	if (!address.ip.family)
