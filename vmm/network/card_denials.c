@@ -40,9 +40,10 @@ struct card_denials {
 	struct watched slots[NETWORK_SLOTS];
 };
 
+/* When there is a card, not before: the end of each such socket waits for the whole machine. */
 static int open_slot(struct watched *slot, struct error *err)
 {
-	for (size_t i = 0; i < NR_SOCKETS; i++) {
+	for (size_t i = 0; i < NR_SOCKETS && slot->fds[i] < 0; i++) {
 		const int size = RECEIVE_BUFFER;
 		/* Of no protocol: it gets nothing until it is bound. */
 		int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -73,8 +74,6 @@ int card_denials_new(struct card_denials **ret, int window_s, struct error *err)
 	if (denials->epoll_fd < 0 || denials->timer_fd < 0 ||
 	    epoll_ctl(denials->epoll_fd, EPOLL_CTL_ADD, denials->timer_fd, &event) < 0)
 		r = error_set(err, errno, "denied frames");
-	for (uint32_t i = 0; !r && i < NETWORK_SLOTS; i++)
-		r = open_slot(&denials->slots[i], err);
 	if (r < 0) {
 		card_denials_free(denials);
 		return r;
@@ -171,7 +170,7 @@ int card_denials_watch(struct card_denials *denials, uint32_t slot_index,
 		       const struct network_policy *policy, struct error *err)
 {
 	struct watched *slot = &denials->slots[slot_index];
-	int r = 0;
+	int r;
 
 	memcpy(slot->card.name, interface->name, sizeof(slot->card.name));
 	memcpy(slot->card.mac, interface->mac, sizeof(slot->card.mac));
@@ -179,6 +178,9 @@ int card_denials_watch(struct card_denials *denials, uint32_t slot_index,
 	slot->card.nr_addresses = interface->nr_addresses;
 	slot->card.allows_spoofing = policy->allows_spoofing;
 	slot->card.has_allow_list = policy->has_allow_list;
+	r = open_slot(slot, err);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; !r && i < NR_SOCKETS; i++)
 		r = watch_socket(slot->fds[i], protocols[i], tap_ifindex);
 	if (r < 0) {

@@ -25,10 +25,7 @@
 
 struct card_denials;
 
-/*
- * Make the sockets for all slots (network_channel.h); later no other is needed. @window_s is
- * CARD_DENIALS_WINDOW_S. Needs CAP_NET_RAW over the network namespace, as no other function here.
- */
+/* @window_s is CARD_DENIALS_WINDOW_S. */
 int card_denials_new(struct card_denials **ret, int window_s, struct error *err);
 void card_denials_free(struct card_denials *denials);
 
@@ -37,7 +34,8 @@ int card_denials_fd(const struct card_denials *denials);
 
 /*
  * Tell of the tap @tap_ifindex in @slot from now on, which stands for @interface (copied). Called
- * again when that or the policy changes.
+ * again when that or the policy changes. Needs CAP_NET_RAW over the network namespace for the first
+ * card in each slot (network_channel.h).
  */
 int card_denials_watch(struct card_denials *denials, uint32_t slot,
 		       const struct network_interface *interface, uint32_t tap_ifindex,

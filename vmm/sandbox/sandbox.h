@@ -15,7 +15,7 @@
  *                      guest runs its first instruction, and the first request is served
  *
  * The network process is like the monitor, network_process_seal(), but that it stays in the
- * container's network namespace and keeps the capability over it.
+ * container's network namespace and keeps the capabilities over it.
  *
  * All: no_new_privs, bounding set and securebits closed, not dumpable, no core file, no locked
  * memory, none of the engine's environment, no descriptor but those they need.
@@ -48,7 +48,7 @@ int monitor_seal(uid_t id, unsigned int nr_threads, struct error *err);
  */
 int network_process_seal(uid_t id, struct error *err);
 
-#define NETWORK_PROCESS_CAPABILITIES (UINT64_C(1) << CAP_NET_ADMIN)
+#define NETWORK_PROCESS_CAPABILITIES (UINT64_C(1) << CAP_NET_ADMIN | UINT64_C(1) << CAP_NET_RAW)
 
 /*
  * Seal the container process but for its filters, inside the container's tree. @container_caps
