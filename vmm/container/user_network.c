@@ -153,7 +153,7 @@ static _Noreturn void become_pasta(const struct arguments *arguments, int netns_
 
 	(void)sigemptyset(&none);
 	(void)pthread_sigmask(SIG_SETMASK, &none, NULL);
-	/* Nobody hears its words once it runs. It ignores SIGPIPE, unless that is ignored already. */
+	/* Nobody hears its words once it runs. It ignores SIGPIPE unless we do already. */
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)setsid();
 	if (chdir("/") == 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0 &&
