@@ -49,7 +49,7 @@ static void outcome_note(struct outcome *outcome, const char *name, int r,
 static int network_enter(struct network *network, int pid_fd, struct failure *err)
 {
 	struct network_place *place = &network->place;
-	int r = rtnetlink_open(&place->first, err);
+	int r = netlink_open(&place->first, err);
 
 	if (r)
 		return r;
@@ -60,7 +60,7 @@ static int network_enter(struct network *network, int pid_fd, struct failure *er
 		if (place->namespace_fd < 0)
 			return failure_set(err, errno, "open the container's namespace");
 	}
-	return rtnetlink_open(&place->inside, err);
+	return netlink_open(&place->inside, err);
 }
 
 struct network *network_new(int sysfs_fd, int pid_fd, const struct container_plan *plan,
@@ -97,8 +97,8 @@ void network_free(struct network *network)
 		return;
 	for (size_t i = 0; i < PROTOCOL_CARDS; i++)
 		network_card_free_interface(&network->cards[i].plan);
-	rtnetlink_close(&network->place.first);
-	rtnetlink_close(&network->place.inside);
+	netlink_close(&network->place.first);
+	netlink_close(&network->place.inside);
 	fd_close(&network->place.namespace_fd);
 	fd_close(&network->place.sysfs_fd);
 	free(network->is_set);

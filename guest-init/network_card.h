@@ -9,15 +9,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "guest-init/netlink.h"
 #include "guest-init/network_plan.h"
-#include "guest-init/rtnetlink.h"
 
 /* Where cards come from and go to. */
 struct network_place {
-	int sysfs_fd;		 /* of card_driver_open() */
-	struct rtnetlink first;	 /* the guest's first network namespace */
-	struct rtnetlink inside; /* the container's, which is guest-init's own by now */
-	int namespace_fd;	 /* of the container; -1: the first is the container's */
+	int sysfs_fd;	       /* of card_driver_open() */
+	struct netlink first;  /* the guest's first network namespace */
+	struct netlink inside; /* the container's, which is guest-init's own by now */
+	int namespace_fd;      /* of the container; -1: the first is the container's */
 };
 
 struct network_card {

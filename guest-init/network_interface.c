@@ -14,24 +14,23 @@
 
 #define ADD_FLAGS (NLM_F_CREATE | NLM_F_EXCL)
 
-static void link_begin(struct rtnetlink_request *request, uint16_t type, uint32_t index)
+static void link_begin(struct netlink_request *request, uint16_t type, uint32_t index)
 {
 	const struct ifinfomsg body = { .ifi_family = AF_UNSPEC, .ifi_index = (int)index };
 
-	rtnetlink_begin(request, type, 0, &body, sizeof(body));
+	netlink_begin(request, type, 0, &body, sizeof(body));
 }
 
-static void request_add_ip(struct rtnetlink_request *request, uint16_t type,
-			   const struct plan_ip *ip)
+static void request_add_ip(struct netlink_request *request, uint16_t type, const struct plan_ip *ip)
 {
-	rtnetlink_add(request, type, ip->bytes, plan_ip_size(ip));
+	netlink_add(request, type, ip->bytes, plan_ip_size(ip));
 }
 
-int network_interface_find(struct rtnetlink *netlink, const char *name, uint32_t index,
+int network_interface_find(struct netlink *netlink, const char *name, uint32_t index,
 			   struct interface_status *ret_status)
 {
-	AUTO_FREE struct nlmsghdr *answer = malloc(RTNETLINK_ANSWER_SIZE);
-	struct rtnetlink_request request;
+	AUTO_FREE struct nlmsghdr *answer = malloc(NETLINK_ANSWER_SIZE);
+	struct netlink_request request;
 	const struct ifinfomsg *body;
 	const void *mac;
 	int r;
@@ -40,14 +39,14 @@ int network_interface_find(struct rtnetlink *netlink, const char *name, uint32_t
 		return -ENOMEM;
 	link_begin(&request, RTM_GETLINK, index);
 	if (name)
-		rtnetlink_add_string(&request, IFLA_IFNAME, name);
-	r = rtnetlink_ask(netlink, &request, answer);
+		netlink_add_string(&request, IFLA_IFNAME, name);
+	r = netlink_ask(netlink, &request, answer);
 	if (r)
 		return r;
 	if (answer->nlmsg_type != RTM_NEWLINK || answer->nlmsg_len < NLMSG_LENGTH(sizeof(*body)))
 		return -EPROTO;
 	body = NLMSG_DATA(answer);
-	mac = rtnetlink_find(answer, sizeof(*body), IFLA_ADDRESS, sizeof(ret_status->mac));
+	mac = netlink_find(answer, sizeof(*body), IFLA_ADDRESS, sizeof(ret_status->mac));
 	if (!mac)
 		return -EADDRNOTAVAIL;
 	ret_status->index = (uint32_t)body->ifi_index;
@@ -56,56 +55,56 @@ int network_interface_find(struct rtnetlink *netlink, const char *name, uint32_t
 	return 0;
 }
 
-int network_interface_rename(struct rtnetlink *netlink, uint32_t index, const char *name)
+int network_interface_rename(struct netlink *netlink, uint32_t index, const char *name)
 {
-	struct rtnetlink_request request;
+	struct netlink_request request;
 
 	link_begin(&request, RTM_SETLINK, index);
-	rtnetlink_add_string(&request, IFLA_IFNAME, name);
-	return rtnetlink_send(netlink, &request);
+	netlink_add_string(&request, IFLA_IFNAME, name);
+	return netlink_send(netlink, &request);
 }
 
-int network_interface_move(struct rtnetlink *netlink, uint32_t index, int namespace_fd)
+int network_interface_move(struct netlink *netlink, uint32_t index, int namespace_fd)
 {
-	struct rtnetlink_request request;
+	struct netlink_request request;
 
 	link_begin(&request, RTM_SETLINK, index);
-	rtnetlink_add_u32(&request, IFLA_NET_NS_FD, (uint32_t)namespace_fd);
-	return rtnetlink_send(netlink, &request);
+	netlink_add_u32(&request, IFLA_NET_NS_FD, (uint32_t)namespace_fd);
+	return netlink_send(netlink, &request);
 }
 
-int network_interface_set_up(struct rtnetlink *netlink, uint32_t index, bool is_up)
+int network_interface_set_up(struct netlink *netlink, uint32_t index, bool is_up)
 {
 	const struct ifinfomsg body = {
 		.ifi_index = (int)index,
 		.ifi_flags = is_up ? IFF_UP : 0,
 		.ifi_change = IFF_UP,
 	};
-	struct rtnetlink_request request;
+	struct netlink_request request;
 
-	rtnetlink_begin(&request, RTM_SETLINK, 0, &body, sizeof(body));
-	return rtnetlink_send(netlink, &request);
+	netlink_begin(&request, RTM_SETLINK, 0, &body, sizeof(body));
+	return netlink_send(netlink, &request);
 }
 
-int network_interface_set_mtu(struct rtnetlink *netlink, uint32_t index, uint32_t mtu)
+int network_interface_set_mtu(struct netlink *netlink, uint32_t index, uint32_t mtu)
 {
 	const uint8_t mode = IN6_ADDR_GEN_MODE_NONE;
-	struct rtnetlink_request request;
+	struct netlink_request request;
 	size_t families, family;
 	int r;
 
 	link_begin(&request, RTM_SETLINK, index);
-	rtnetlink_add_u32(&request, IFLA_MTU, mtu);
-	r = rtnetlink_send(netlink, &request);
+	netlink_add_u32(&request, IFLA_MTU, mtu);
+	r = netlink_send(netlink, &request);
 	if (r)
 		return r;
 	link_begin(&request, RTM_SETLINK, index);
-	families = rtnetlink_nest(&request, IFLA_AF_SPEC);
-	family = rtnetlink_nest(&request, AF_INET6);
-	rtnetlink_add(&request, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof(mode));
-	rtnetlink_nest_end(&request, family);
-	rtnetlink_nest_end(&request, families);
-	r = rtnetlink_send(netlink, &request);
+	families = netlink_nest(&request, IFLA_AF_SPEC);
+	family = netlink_nest(&request, AF_INET6);
+	netlink_add(&request, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof(mode));
+	netlink_nest_end(&request, family);
+	netlink_nest_end(&request, families);
+	r = netlink_send(netlink, &request);
 	return r == -EAFNOSUPPORT ? 0 : r; /* an MTU too small for IPv6, or a kernel without */
 }
 
@@ -117,7 +116,7 @@ static int interface_judge(int r, bool is_there)
 	return r == -ESRCH || r == -ENOENT || r == -EADDRNOTAVAIL || r == -ENODEV ? 0 : r;
 }
 
-int network_interface_set_address(struct rtnetlink *netlink, uint32_t index,
+int network_interface_set_address(struct netlink *netlink, uint32_t index,
 				  const struct plan_address *address, bool is_there)
 {
 	const struct ifaddrmsg body = {
@@ -127,19 +126,19 @@ int network_interface_set_address(struct rtnetlink *netlink, uint32_t index,
 		.ifa_scope = address->scope,
 		.ifa_index = index,
 	};
-	struct rtnetlink_request request;
+	struct netlink_request request;
 
-	rtnetlink_begin(&request, is_there ? RTM_NEWADDR : RTM_DELADDR, is_there ? ADD_FLAGS : 0,
-			&body, sizeof(body));
+	netlink_begin(&request, is_there ? RTM_NEWADDR : RTM_DELADDR, is_there ? ADD_FLAGS : 0,
+		      &body, sizeof(body));
 	request_add_ip(&request, IFA_LOCAL, &address->ip);
 	request_add_ip(&request, IFA_ADDRESS, &address->ip);
 	if (address->broadcast.family)
 		request_add_ip(&request, IFA_BROADCAST, &address->broadcast);
-	return interface_judge(rtnetlink_send(netlink, &request), is_there);
+	return interface_judge(netlink_send(netlink, &request), is_there);
 }
 
 /* A gateway of the other family has an attribute of its own: struct rtvia. */
-static void route_add_gateway(struct rtnetlink_request *request, const struct plan_route *route)
+static void route_add_gateway(struct netlink_request *request, const struct plan_route *route)
 {
 	struct {
 		uint16_t family;
@@ -151,7 +150,7 @@ static void route_add_gateway(struct rtnetlink_request *request, const struct pl
 		return;
 	}
 	memcpy(via.bytes, route->gateway.bytes, sizeof(via.bytes));
-	rtnetlink_add(request, RTA_VIA, &via, sizeof(via.family) + plan_ip_size(&route->gateway));
+	netlink_add(request, RTA_VIA, &via, sizeof(via.family) + plan_ip_size(&route->gateway));
 }
 
 static bool route_is_unreachable(const struct plan_route *route)
@@ -161,7 +160,7 @@ static bool route_is_unreachable(const struct plan_route *route)
 }
 
 /* Two routes may differ in nothing but the gateway: appended, both stay. */
-int network_interface_set_route(struct rtnetlink *netlink, uint32_t index,
+int network_interface_set_route(struct netlink *netlink, uint32_t index,
 				const struct plan_route *route, bool is_there)
 {
 	const struct rtmsg body = {
@@ -173,31 +172,31 @@ int network_interface_set_route(struct rtnetlink *netlink, uint32_t index,
 		.rtm_type = route->type,
 		.rtm_flags = route->flags,
 	};
-	struct rtnetlink_request request;
+	struct netlink_request request;
 
-	rtnetlink_begin(&request, is_there ? RTM_NEWROUTE : RTM_DELROUTE,
-			is_there ? NLM_F_CREATE | NLM_F_APPEND : 0, &body, sizeof(body));
+	netlink_begin(&request, is_there ? RTM_NEWROUTE : RTM_DELROUTE,
+		      is_there ? NLM_F_CREATE | NLM_F_APPEND : 0, &body, sizeof(body));
 	if (route->prefix)
 		request_add_ip(&request, RTA_DST, &route->destination);
 	if (route->gateway.family)
 		route_add_gateway(&request, route);
 	/* The kernel ties no IPv4 route to nowhere to an interface. */
 	if (!route_is_unreachable(route))
-		rtnetlink_add_u32(&request, RTA_OIF, index);
+		netlink_add_u32(&request, RTA_OIF, index);
 	if (route->source.family)
 		request_add_ip(&request, RTA_PREFSRC, &route->source);
 	if (route->metric)
-		rtnetlink_add_u32(&request, RTA_PRIORITY, route->metric);
+		netlink_add_u32(&request, RTA_PRIORITY, route->metric);
 	if (route->mtu && is_there) {
-		size_t metrics = rtnetlink_nest(&request, RTA_METRICS);
+		size_t metrics = netlink_nest(&request, RTA_METRICS);
 
-		rtnetlink_add_u32(&request, RTAX_MTU, route->mtu);
-		rtnetlink_nest_end(&request, metrics);
+		netlink_add_u32(&request, RTAX_MTU, route->mtu);
+		netlink_nest_end(&request, metrics);
 	}
-	return interface_judge(rtnetlink_send(netlink, &request), is_there);
+	return interface_judge(netlink_send(netlink, &request), is_there);
 }
 
-int network_interface_set_neighbour(struct rtnetlink *netlink, uint32_t index,
+int network_interface_set_neighbour(struct netlink *netlink, uint32_t index,
 				    const struct plan_neighbour *neighbour, bool is_there)
 {
 	const struct ndmsg body = {
@@ -205,12 +204,12 @@ int network_interface_set_neighbour(struct rtnetlink *netlink, uint32_t index,
 		.ndm_ifindex = (int)index,
 		.ndm_state = NUD_PERMANENT,
 	};
-	struct rtnetlink_request request;
+	struct netlink_request request;
 
-	rtnetlink_begin(&request, is_there ? RTM_NEWNEIGH : RTM_DELNEIGH,
-			is_there ? NLM_F_CREATE | NLM_F_REPLACE : 0, &body, sizeof(body));
+	netlink_begin(&request, is_there ? RTM_NEWNEIGH : RTM_DELNEIGH,
+		      is_there ? NLM_F_CREATE | NLM_F_REPLACE : 0, &body, sizeof(body));
 	request_add_ip(&request, NDA_DST, &neighbour->ip);
 	if (is_there)
-		rtnetlink_add(&request, NDA_LLADDR, neighbour->mac, sizeof(neighbour->mac));
-	return interface_judge(rtnetlink_send(netlink, &request), is_there);
+		netlink_add(&request, NDA_LLADDR, neighbour->mac, sizeof(neighbour->mac));
+	return interface_judge(netlink_send(netlink, &request), is_there);
 }

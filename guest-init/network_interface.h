@@ -8,8 +8,8 @@
  */
 #pragma once
 
+#include "guest-init/netlink.h"
 #include "guest-init/network_plan.h"
-#include "guest-init/rtnetlink.h"
 
 struct interface_status {
 	uint32_t index;
@@ -18,27 +18,27 @@ struct interface_status {
 };
 
 /* Find the interface @name, or that of @index when @name is NULL. */
-int network_interface_find(struct rtnetlink *netlink, const char *name, uint32_t index,
+int network_interface_find(struct netlink *netlink, const char *name, uint32_t index,
 			   struct interface_status *ret_status);
 
 /* Rename it; it must be down. */
-int network_interface_rename(struct rtnetlink *netlink, uint32_t index, const char *name);
+int network_interface_rename(struct netlink *netlink, uint32_t index, const char *name);
 
 /* Move it into the network namespace @namespace_fd; it may get another index there. */
-int network_interface_move(struct rtnetlink *netlink, uint32_t index, int namespace_fd);
+int network_interface_move(struct netlink *netlink, uint32_t index, int namespace_fd);
 
-int network_interface_set_up(struct rtnetlink *netlink, uint32_t index, bool is_up);
+int network_interface_set_up(struct netlink *netlink, uint32_t index, bool is_up);
 
 /*
  * Set the MTU. The kernel makes no IPv6 addresses of its own for the interface from then on: they
  * are given.
  */
-int network_interface_set_mtu(struct rtnetlink *netlink, uint32_t index, uint32_t mtu);
+int network_interface_set_mtu(struct netlink *netlink, uint32_t index, uint32_t mtu);
 
 /* Add, or remove. */
-int network_interface_set_address(struct rtnetlink *netlink, uint32_t index,
+int network_interface_set_address(struct netlink *netlink, uint32_t index,
 				  const struct plan_address *address, bool is_there);
-int network_interface_set_route(struct rtnetlink *netlink, uint32_t index,
+int network_interface_set_route(struct netlink *netlink, uint32_t index,
 				const struct plan_route *route, bool is_there);
-int network_interface_set_neighbour(struct rtnetlink *netlink, uint32_t index,
+int network_interface_set_neighbour(struct netlink *netlink, uint32_t index,
 				    const struct plan_neighbour *neighbour, bool is_there);

@@ -30,17 +30,17 @@ static struct items neighbours_of(const struct plan_interface *interface)
 	return (struct items){ (uint8_t *)interface->neighbours, interface->nr_neighbours };
 }
 
-static int address_set(struct rtnetlink *netlink, uint32_t index, const void *item, bool is_there)
+static int address_set(struct netlink *netlink, uint32_t index, const void *item, bool is_there)
 {
 	return network_interface_set_address(netlink, index, item, is_there);
 }
 
-static int route_set(struct rtnetlink *netlink, uint32_t index, const void *item, bool is_there)
+static int route_set(struct netlink *netlink, uint32_t index, const void *item, bool is_there)
 {
 	return network_interface_set_route(netlink, index, item, is_there);
 }
 
-static int neighbour_set(struct rtnetlink *netlink, uint32_t index, const void *item, bool is_there)
+static int neighbour_set(struct netlink *netlink, uint32_t index, const void *item, bool is_there)
 {
 	return network_interface_set_neighbour(netlink, index, item, is_there);
 }
@@ -85,7 +85,7 @@ static const struct kind {
 	size_t size;	      /* of an item, whose last byte is is_applied */
 	size_t family_offset; /* of the byte that is its family */
 	struct items (*of)(const struct plan_interface *interface);
-	int (*set)(struct rtnetlink *netlink, uint32_t index, const void *item, bool is_there);
+	int (*set)(struct netlink *netlink, uint32_t index, const void *item, bool is_there);
 	void (*print)(const void *item, char *text);
 	bool (*comes_later)(const void *item); /* NULL: none does */
 } kinds[] = {
@@ -164,7 +164,7 @@ void network_items_forget(enum network_item_kind kind, struct plan_interface *in
 	}
 }
 
-int network_items_remove(enum network_item_kind kind, struct rtnetlink *netlink, uint32_t index,
+int network_items_remove(enum network_item_kind kind, struct netlink *netlink, uint32_t index,
 			 const struct plan_interface *from, const struct plan_interface *to,
 			 size_t *ret_nr_removed, struct failure *err)
 {
@@ -187,7 +187,7 @@ int network_items_remove(enum network_item_kind kind, struct rtnetlink *netlink,
 	return first;
 }
 
-static int items_add_pass(const struct kind *kind, struct rtnetlink *netlink, uint32_t index,
+static int items_add_pass(const struct kind *kind, struct netlink *netlink, uint32_t index,
 			  struct items items, bool has_ipv6, bool is_later, int first,
 			  struct failure *err)
 {
@@ -207,7 +207,7 @@ static int items_add_pass(const struct kind *kind, struct rtnetlink *netlink, ui
 	return first;
 }
 
-int network_items_add(enum network_item_kind kind, struct rtnetlink *netlink, uint32_t index,
+int network_items_add(enum network_item_kind kind, struct netlink *netlink, uint32_t index,
 		      struct plan_interface *interface, bool has_ipv6, struct failure *err)
 {
 	const struct kind *k = &kinds[kind];

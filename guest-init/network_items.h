@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "guest-init/netlink.h"
 #include "guest-init/network_plan.h"
-#include "guest-init/rtnetlink.h"
 
 enum network_item_kind { NETWORK_ADDRESSES, NETWORK_ROUTES, NETWORK_NEIGHBOURS };
 
@@ -27,10 +27,10 @@ void network_items_forget(enum network_item_kind kind, struct plan_interface *in
  * Remove what @from has applied and @to does not have. *@ret_nr_removed tells how many. All are
  * tried, and the first failure is returned.
  */
-int network_items_remove(enum network_item_kind kind, struct rtnetlink *netlink, uint32_t index,
+int network_items_remove(enum network_item_kind kind, struct netlink *netlink, uint32_t index,
 			 const struct plan_interface *from, const struct plan_interface *to,
 			 size_t *ret_nr_removed, struct failure *err);
 
 /* Add what is not applied, IPv6 only if @has_ipv6. All are tried, as above. */
-int network_items_add(enum network_item_kind kind, struct rtnetlink *netlink, uint32_t index,
+int network_items_add(enum network_item_kind kind, struct netlink *netlink, uint32_t index,
 		      struct plan_interface *interface, bool has_ipv6, struct failure *err);

@@ -1,12 +1,15 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # A network without an engine: pasta in front of the host's own connections.
+# shellcheck disable=SC2016 # what single quotes protect is for the shell inside
 load helpers
 
 # The world, behind the host's default route: a namespace with a web server.
 setup()
 {
+	# shellcheck disable=SC2034 # for helpers.bash
 	STATE=$BATS_TEST_TMPDIR/state
+	# shellcheck disable=SC2034 # for helpers.bash
 	ROOTFS=$BATS_FILE_TMPDIR/base/rootfs
 	ip netns add world
 	ip link add out type veth peer name in netns world

@@ -19,8 +19,8 @@ struct monitor_channels {
 };
 
 /*
- * Become the monitor. @channels and @sync_fd are taken. Descriptors other than those and those of
+ * Become the monitor. @given and @sync_fd are taken. Descriptors other than those and those of
  * @request have been closed.
  */
 _Noreturn void monitor_run(const struct launch_request *request,
-			   const struct monitor_channels *channels, int sync_fd);
+			   const struct monitor_channels *given, int sync_fd);

@@ -153,7 +153,7 @@ static _Noreturn void become_pasta(const struct arguments *arguments, int netns_
 
 	(void)sigemptyset(&none);
 	(void)pthread_sigmask(SIG_SETMASK, &none, NULL);
-	/* Nobody hears its words once it runs. It ignores SIGPIPE, unless that is ignored already. */
+	/* Nobody hears its words once it runs. It ignores SIGPIPE unless we do already. */
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)setsid();
 	if (chdir("/") == 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0 &&
@@ -247,8 +247,13 @@ static int failed(const char *output, size_t len, struct error *err)
 	char text[512];
 	size_t n = 0;
 
-	for (size_t i = 0; i < len && n + 1 < sizeof(text); i++)
-		text[n++] = (unsigned char)output[i] < ' ' || output[i] == 0x7f ? ' ' : output[i];
+	for (; n < len && n + 1 < sizeof(text); n++) {
+		bool is_control = (unsigned char)output[n] < ' ' || output[n] == 0x7f;
+
+		text[n] = ' ';
+		if (!is_control)
+			text[n] = output[n];
+	}
 	while (n && text[n - 1] == ' ')
 		n--;
 	text[n] = 0;

@@ -226,12 +226,12 @@ static int serve(struct network_process *process)
 	struct pollfd pollfds[POLLFDS_MAX];
 	size_t nr = prepare(process, pollfds);
 	bool is_told = !process->is_blocked;
-	int r;
 
 	if (poll(pollfds, nr, timeout_ms(process)) < 0)
 		return errno == EINTR ? 1 : -errno;
 	if (pollfds[POLL_MONITOR].revents & POLLIN) {
-		r = hear(process);
+		int r = hear(process);
+
 		if (r <= 0)
 			return r;
 		is_told = false;

@@ -129,25 +129,29 @@ static int stop_address_generation(struct mnl_socket *netlink, uint32_t ifindex)
 	return r == -EAFNOSUPPORT ? 0 : r;
 }
 
-int tap_up(struct mnl_socket *netlink, uint32_t ifindex, uint32_t mtu, struct error *err)
+/* Up with IFF_UP as @flags, else down. */
+static int set_flags(struct mnl_socket *netlink, uint32_t ifindex, unsigned int flags)
 {
 	char bytes[RTNETLINK_REQUEST_SIZE];
+
+	return rtnetlink_ask(netlink, link_request(bytes, RTM_NEWLINK, ifindex, IFF_UP, flags),
+			     NULL, NULL);
+}
+
+int tap_up(struct mnl_socket *netlink, uint32_t ifindex, uint32_t mtu, struct error *err)
+{
 	int r = set_mtu(netlink, ifindex, mtu);
 
 	if (!r)
 		r = stop_address_generation(netlink, ifindex);
 	if (!r)
-		r = rtnetlink_ask(netlink,
-				  link_request(bytes, RTM_NEWLINK, ifindex, IFF_UP, IFF_UP), NULL,
-				  NULL);
+		r = set_flags(netlink, ifindex, IFF_UP);
 	return r < 0 ? error_set(err, -r, "bring up a tap with an MTU of %u", mtu) : 0;
 }
 
 int tap_down(struct mnl_socket *netlink, uint32_t ifindex, struct error *err)
 {
-	char bytes[RTNETLINK_REQUEST_SIZE];
-	int r = rtnetlink_ask(netlink, link_request(bytes, RTM_NEWLINK, ifindex, IFF_UP, 0), NULL,
-			      NULL);
+	int r = set_flags(netlink, ifindex, 0);
 
 	return r < 0 ? error_set(err, -r, "bring down a tap") : 0;
 }

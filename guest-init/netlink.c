@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "guest-init/rtnetlink.h"
+#include "guest-init/netlink.h"
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
@@ -10,20 +10,20 @@
 
 #include "guest-init/scope.h"
 
-int rtnetlink_open(struct rtnetlink *netlink, struct failure *err)
+int netlink_open(struct netlink *netlink, struct failure *err)
 {
 	netlink->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	netlink->sequence = 0;
 	return netlink->fd < 0 ? failure_set(err, errno, "open a netlink socket") : 0;
 }
 
-void rtnetlink_close(struct rtnetlink *netlink)
+void netlink_close(struct netlink *netlink)
 {
 	fd_close(&netlink->fd);
 }
 
 /* Room for @size bytes at the end, aligned and cleared, or NULL. */
-static void *request_extend(struct rtnetlink_request *request, size_t size)
+static void *request_extend(struct netlink_request *request, size_t size)
 {
 	size_t begin = NLMSG_ALIGN(request->len);
 
@@ -35,8 +35,8 @@ static void *request_extend(struct rtnetlink_request *request, size_t size)
 	return request->bytes + begin;
 }
 
-void rtnetlink_begin(struct rtnetlink_request *request, uint16_t type, uint16_t flags,
-		     const void *body, size_t size)
+void netlink_begin(struct netlink_request *request, uint16_t type, uint16_t flags, const void *body,
+		   size_t size)
 {
 	void *room;
 
@@ -49,7 +49,7 @@ void rtnetlink_begin(struct rtnetlink_request *request, uint16_t type, uint16_t 
 		memcpy(room, body, size);
 }
 
-void rtnetlink_add(struct rtnetlink_request *request, uint16_t type, const void *data, size_t size)
+void netlink_add(struct netlink_request *request, uint16_t type, const void *data, size_t size)
 {
 	struct rtattr *attribute = request_extend(request, RTA_LENGTH(size));
 
@@ -61,25 +61,25 @@ void rtnetlink_add(struct rtnetlink_request *request, uint16_t type, const void 
 		memcpy(RTA_DATA(attribute), data, size);
 }
 
-void rtnetlink_add_u32(struct rtnetlink_request *request, uint16_t type, uint32_t value)
+void netlink_add_u32(struct netlink_request *request, uint16_t type, uint32_t value)
 {
-	rtnetlink_add(request, type, &value, sizeof(value));
+	netlink_add(request, type, &value, sizeof(value));
 }
 
-void rtnetlink_add_string(struct rtnetlink_request *request, uint16_t type, const char *string)
+void netlink_add_string(struct netlink_request *request, uint16_t type, const char *string)
 {
-	rtnetlink_add(request, type, string, strlen(string) + 1);
+	netlink_add(request, type, string, strlen(string) + 1);
 }
 
-size_t rtnetlink_nest(struct rtnetlink_request *request, uint16_t type)
+size_t netlink_nest(struct netlink_request *request, uint16_t type)
 {
 	size_t nest = NLMSG_ALIGN(request->len);
 
-	rtnetlink_add(request, type | NLA_F_NESTED, NULL, 0);
+	netlink_add(request, type | NLA_F_NESTED, NULL, 0);
 	return nest;
 }
 
-void rtnetlink_nest_end(struct rtnetlink_request *request, size_t nest)
+void netlink_nest_end(struct netlink_request *request, size_t nest)
 {
 	uint16_t len = (uint16_t)(request->len - nest);
 
@@ -87,7 +87,7 @@ void rtnetlink_nest_end(struct rtnetlink_request *request, size_t nest)
 		memcpy(request->bytes + nest + offsetof(struct rtattr, rta_len), &len, sizeof(len));
 }
 
-static ssize_t rtnetlink_receive(int fd, void *answer, size_t size)
+static ssize_t netlink_receive(int fd, void *answer, size_t size)
 {
 	ssize_t n;
 
@@ -98,8 +98,7 @@ static ssize_t rtnetlink_receive(int fd, void *answer, size_t size)
 }
 
 /* Answers are whole messages, one a packet; those of requests before, given up, are skipped. */
-int rtnetlink_ask(struct rtnetlink *netlink, struct rtnetlink_request *request,
-		  struct nlmsghdr *answer)
+int netlink_ask(struct netlink *netlink, struct netlink_request *request, struct nlmsghdr *answer)
 {
 	if (request->is_too_long)
 		return -E2BIG;
@@ -108,11 +107,11 @@ int rtnetlink_ask(struct rtnetlink *netlink, struct rtnetlink_request *request,
 	if (send(netlink->fd, request->bytes, request->len, 0) != (ssize_t)request->len)
 		return -errno;
 	do {
-		ssize_t n = rtnetlink_receive(netlink->fd, answer, RTNETLINK_ANSWER_SIZE);
+		ssize_t n = netlink_receive(netlink->fd, answer, NETLINK_ANSWER_SIZE);
 
 		if (n < 0)
 			return -errno;
-		if ((size_t)n < sizeof(*answer) || (size_t)n > RTNETLINK_ANSWER_SIZE ||
+		if ((size_t)n < sizeof(*answer) || (size_t)n > NETLINK_ANSWER_SIZE ||
 		    answer->nlmsg_len < sizeof(*answer) || answer->nlmsg_len > (size_t)n)
 			return -EPROTO;
 	} while (answer->nlmsg_seq != netlink->sequence);
@@ -123,16 +122,16 @@ int rtnetlink_ask(struct rtnetlink *netlink, struct rtnetlink_request *request,
 	return ((const struct nlmsgerr *)NLMSG_DATA(answer))->error;
 }
 
-int rtnetlink_send(struct rtnetlink *netlink, struct rtnetlink_request *request)
+int netlink_send(struct netlink *netlink, struct netlink_request *request)
 {
-	AUTO_FREE struct nlmsghdr *answer = malloc(RTNETLINK_ANSWER_SIZE);
+	AUTO_FREE struct nlmsghdr *answer = malloc(NETLINK_ANSWER_SIZE);
 
 	request->head.nlmsg_flags |= NLM_F_ACK;
-	return answer ? rtnetlink_ask(netlink, request, answer) : -ENOMEM;
+	return answer ? netlink_ask(netlink, request, answer) : -ENOMEM;
 }
 
-const void *rtnetlink_find(const struct nlmsghdr *message, size_t body_size, uint16_t type,
-			   size_t min_size)
+const void *netlink_find(const struct nlmsghdr *message, size_t body_size, uint16_t type,
+			 size_t min_size)
 {
 	const char *bytes = (const char *)message;
 	size_t offset = NLMSG_SPACE(body_size);
