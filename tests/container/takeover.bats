@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # A monitor, a file server and a network process that run an attacker's code
-# (tests/sandbox/takeover.c): whatever it tries fails, by the filter of system calls, and without that
-# by the rest of the sandbox.
+# (tests/sandbox/takeover.c): whatever it tries fails, by the filter of system calls, and without
+# that by the rest of the sandbox.
 load helpers
 load network_namespaces
 
