@@ -103,6 +103,18 @@ is_status()
 	[ "$(status_of "$1")" = "$2" ]
 }
 
+# child_of NAME PROCESS: the pid of a container's "monitor" or "network" process, both of which are
+# children of the container process.
+child_of()
+{
+	pgrep --exact --parent "$(bulkhead state "$1" | jq .pid)" "$2"
+}
+
+monitor_of()
+{
+	child_of "$1" monitor
+}
+
 # wait_until SECONDS COMMAND...
 wait_until()
 {

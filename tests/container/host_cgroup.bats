@@ -45,11 +45,6 @@ pid_of()
 	bulkhead state "$1" | jq .pid
 }
 
-monitor_of()
-{
-	pgrep -P "$(pid_of "$1")"
-}
-
 # members_are DIRECTORY PID...: all of these processes, in this hierarchy.
 members_are()
 {

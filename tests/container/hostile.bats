@@ -68,7 +68,7 @@ has_said()
 find_processes()
 {
 	container=$(bulkhead state hostile | jq .pid)
-	monitor=$(pgrep -P "$container")
+	monitor=$(monitor_of hostile)
 	[ -n "$monitor" ]
 }
 

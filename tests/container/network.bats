@@ -3,91 +3,33 @@
 # A container in a network namespace that somebody else made, as engines make them.
 # shellcheck disable=SC2016 # what single quotes protect is for the shell inside
 load helpers
-
-GUEST=$TOP/build/guest
-
-# The container's namespace `box`, whose eth0 is a port of the bridge in the namespace `peer`.
-# 10.88.0.1 is the bridge, 10.88.0.2 the container.
-prepare()
-{
-	BOX=box-$$-$BATS_TEST_NUMBER
-	PEER=peer-$$-$BATS_TEST_NUMBER
-	RUNNING=()
-	ip netns add "$BOX"
-	ip netns add "$PEER"
-	in_peer ip link set lo up
-	in_box ip link set lo up
-	in_peer ip link add bridge0 type bridge
-	in_peer ip link set bridge0 mtu 1400 up
-	in_peer ip address add 10.88.0.1/24 dev bridge0
-	in_peer ip address add fd88::1/64 dev bridge0 nodad
-	plug eth0 10.88.0.2/24 fd88::2/64
-	in_box ip route add default via 10.88.0.1
-	in_box ip route add 10.89.0.0/16 via 10.88.0.1 metric 7
-	in_box ip -6 route add default via fd88::1
-	in_box ip neighbour add 10.88.0.77 lladdr 02:88:00:00:00:77 dev eth0 nud permanent
-	in_peer "$GUEST/net_echo" serve 7800 > /dev/null 2>&1 3>&- &
-	RUNNING+=($!)
-}
+load network_namespaces
 
 teardown()
 {
 	delete_all
-	[ -z "${RUNNING-}" ] || kill "${RUNNING[@]}" 2> /dev/null || :
 	nothing_is_left
-	if [ -n "${BOX-}" ]; then
-		# The engine's interfaces are as they were, and there is none of ours.
-		if [ -e "/run/netns/$BOX" ]; then
-			[ -z "$(in_box ip -o link | awk '!/ (lo|eth[0-9])[:@]/')" ] || in_box ip link
-			[ -z "$(in_box tc filter show dev eth0 ingress 2> /dev/null)" ]
-			ip netns delete "$BOX"
-		fi
-		ip netns delete "$PEER"
+	# The engine's interfaces are as they were, and there is none of ours.
+	if [ -n "${BOX-}" ] && [ -e "/run/netns/$BOX" ]; then
+		[ -z "$(in_box ip -o link | awk '!/ (lo|eth[0-9])[:@]/')" ] || in_box ip link
+		[ -z "$(in_box tc filter show dev eth0 ingress 2> /dev/null)" ]
 	fi
+	remove_network
 	no_call_was_refused
 }
 
-in_box()
+# create_box NAME: a container that only lives. $BATS_TEST_TMPDIR/NAME.log is its log.
+create_box()
 {
-	ip netns exec "$BOX" "$@"
+	bundle "$1" "$(in_namespace)" sh -c 'trap exit TERM; while :; do sleep 1; done'
+	bulkhead --log "$BATS_TEST_TMPDIR/$1.log" create --bundle "$BATS_TEST_TMPDIR/$1" "$1" \
+		> "$BATS_TEST_TMPDIR/$1.out" 2>&1 < /dev/null 3>&- ||
+		{ cat "$BATS_TEST_TMPDIR/$1.out" "$BATS_TEST_TMPDIR/$1.log"; return 1; }
 }
 
-in_peer()
-{
-	ip netns exec "$PEER" "$@"
-}
-
-# plug NAME ADDRESS...: another interface of the container's, and a port of the bridge.
-plug()
-{
-	local name=$1 address
-
-	shift
-	in_peer ip link add "to-$name" mtu 1400 type veth peer name "$name" netns "$BOX"
-	in_peer ip link set "to-$name" master bridge0 up
-	in_box ip link set "$name" mtu 1400
-	for address; do
-		case $address in
-		*:*) in_box ip address add "$address" dev "$name" nodad ;;
-		*) in_box ip address add "$address" dev "$name" ;;
-		esac
-	done
-	in_box ip link set "$name" up
-}
-
-IN_BOX='.linux.namespaces |= map(if .type == "network" then .path = $path else . end) |
-	.process.capabilities |= with_entries(.value += ["CAP_NET_RAW"]) |
-	.mounts += [{destination: "/tmp", type: "tmpfs", source: "tmpfs"},
-		{destination: "/guest", type: "bind", source: $guest, options: ["rbind", "ro"]}]'
-
-# start_box NAME: a container that only lives.
 start_box()
 {
-	local filter=${IN_BOX//\$path/\"\/run\/netns\/$BOX\"}
-
-	bundle "$1" "${filter//\$guest/\"$GUEST\"}" sh -c 'trap exit TERM; while :; do sleep 1; done'
-	create_bundle "$1" > "$BATS_TEST_TMPDIR/$1.out" 2>&1 < /dev/null 3>&- ||
-		{ cat "$BATS_TEST_TMPDIR/$1.out"; return 1; }
+	create_box "$1" || return 1
 	bulkhead start "$1"
 }
 
@@ -237,6 +179,56 @@ rm_name()
 	in_box ip link delete "$(in_box ip -o link show type tun | awk -F ': ' '{ print $2; exit }')"
 	inside box 'echo "lives on"'
 	[ "$output" = 'lives on' ]
+}
+
+# end_network_process: of the one container that is there, or is being made; with kill -9.
+end_network_process()
+{
+	local pid
+
+	pid=$(pgrep --exact network) && kill -KILL "$pid"
+}
+
+is_gone()
+{
+	[ ! -e "/proc/$1" ]
+}
+
+@test "kill -9 of the network process: the container lives on, and its network as it was" {
+	local process creator status=0
+
+	prepare
+	start_box box
+	process=$(child_of box network)
+	kill -KILL "$process"
+	wait_until 20 is_gone "$process"
+	wait_until 20 grep -q 'network process is gone' "$BATS_TEST_TMPDIR/box.log"
+	in_box ip address add 10.88.0.4/24 dev eth0
+	inside box 'echo "$(addresses eth0) $($echo tcp 10.88.0.1 7800 as-it-was)"'
+	[ "$output" = "10.88.0.2/24 fd88::2/64 as-it-was" ]
+	[ "$(wc -l < "$BATS_TEST_TMPDIR/box.log")" -eq 1 ] ||
+		{ cat "$BATS_TEST_TMPDIR/box.log"; return 1; }
+	bulkhead kill box TERM
+	wait_until 20 is_status box stopped
+	bulkhead delete box
+	nothing_is_left
+
+	# What it has left at the interface keeps nobody from it. This one loses its own at once.
+	create_box next &
+	creator=$!
+	wait_until 60 end_network_process
+	wait $creator || status=$?
+	[ "$status" -eq 0 ] || { cat "$BATS_TEST_TMPDIR/next.out"; return 1; }
+	bulkhead start next
+	inside next 'echo lives'
+	[ "$output" = lives ]
+	has_text 'network process is gone' "$(< "$BATS_TEST_TMPDIR/next.log")"
+	bulkhead delete --force next
+	nothing_is_left
+
+	start_box last
+	inside last 'echo "$($echo tcp 10.88.0.1 7800 again)"'
+	[ "$output" = again ]
 }
 
 @test "a network namespace of its own is empty, and the host's is not for containers" {

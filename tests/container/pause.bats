@@ -148,7 +148,7 @@ pause_and_kill_caller()
 {
 	local monitor caller
 
-	monitor=$(pgrep -P "$(bulkhead state "$1" | jq .pid)")
+	monitor=$(monitor_of "$1")
 	kill -STOP "$monitor"
 	"$BULKHEAD" --root "$STATE" pause "$1" < /dev/null > "$BATS_TEST_TMPDIR/caller" 2>&1 3>&- &
 	caller=$!
@@ -171,8 +171,7 @@ pause_and_kill_caller()
 	is_status cut running
 
 	quiet pause cut
-	monitor=$(pgrep -P "$(bulkhead state cut | jq .pid)")
-	kill -KILL "$monitor"
+	kill -KILL "$(monitor_of cut)"
 	wait_until 10 is_status cut stopped
 	fails 'container not paused' resume cut
 	fails 'container not running' pause cut

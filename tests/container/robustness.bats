@@ -60,12 +60,6 @@ pid_of()
 	bulkhead state "$1" | jq .pid
 }
 
-# The monitor is the only child of the container process.
-monitor_of()
-{
-	pgrep -P "$(pid_of "$1")"
-}
-
 start_sleeper()
 {
 	bundle "$1" "$small" sleep 1000

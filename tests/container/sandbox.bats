@@ -1,14 +1,25 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# What the two processes of a container hold once they are sealed, beside what `surface` says.
+# What the three processes of a container hold once they are sealed, beside what `surface` says.
 # shellcheck disable=SC2016 # what single quotes protect is for the shell inside
 load helpers
+load network_namespaces
 
-# Set CONTAINER and MONITOR, the pids of both.
+teardown()
+{
+	delete_all
+	nothing_is_left
+	remove_network
+	no_call_was_refused
+}
+
+# Set CONTAINER, MONITOR and NETWORK, the pids of a container's processes.
 find_processes()
 {
 	CONTAINER=$(bulkhead state box | jq .pid)
-	MONITOR=$(pgrep --parent "$CONTAINER")
+	MONITOR=$(monitor_of box)
+	NETWORK=$(child_of box network)
+	[ "$(pgrep --parent "$CONTAINER" | wc -l)" -eq 2 ]
 }
 
 # field PID NAME: of /proc/PID/status
@@ -31,17 +42,23 @@ of_surface()
 		jq -r --arg name "$1" ".processes[] | select(.name == \$name) | .$2[]"
 }
 
-# Every namespace that `surface` lists is neither the host's nor another process's.
+# Every namespace that `surface` lists is neither the host's nor another process's, but for the
+# network of container process and network process, which is one.
 namespaces_are_own()
 {
-	local pid=$1 name=$2 kind own
+	local pid=$1 name=$2 kind other expected found
 
 	for kind in $(of_surface "$name" namespaces); do
-		own=$(readlink "/proc/$pid/ns/$kind")
-		[ "$own" != "$(readlink "/proc/self/ns/$kind")" ] || { echo "host's: $own"; return 1; }
-		[ "$pid" = "$CONTAINER" ] ||
-			[ "$own" != "$(readlink "/proc/$CONTAINER/ns/$kind")" ] ||
-			{ echo "the container's: $own"; return 1; }
+		for other in self "$CONTAINER" "$MONITOR" "$NETWORK"; do
+			case "$kind $pid $other" in
+			"$kind $pid $pid" | "net $CONTAINER $NETWORK" | "net $NETWORK $CONTAINER")
+				expected=same ;;
+			*) expected=another ;;
+			esac
+			found=another
+			[ ! "/proc/$pid/ns/$kind" -ef "/proc/$other/ns/$kind" ] || found=same
+			[ $found = $expected ] || { echo "$name, process $other: $found $kind"; return 1; }
+		done
 	done
 }
 
@@ -90,28 +107,46 @@ files_are()
 	done
 }
 
-@test "both processes hold what surface says, and no more" {
-	bundle box '.process.capabilities.bounding += ["CAP_MKNOD", "CAP_SYS_ADMIN"]' sleep 1000
+root_is_empty()
+{
+	[ -z "$(ls -A "/proc/$1/root/")" ] && [ "$(wc -l < "/proc/$1/mountinfo")" -eq 1 ] &&
+		grep -q ' / / ro,nosuid,nodev,noexec' "/proc/$1/mountinfo"
+}
+
+@test "all three processes hold what surface says, and no more" {
+	prepare
+	bundle box "$(in_namespace) |
+		.process.capabilities.bounding += [\"CAP_MKNOD\", \"CAP_SYS_ADMIN\"]" sleep 1000
 	SECRET=of-the-engine run_bundle box --detach < /dev/null > "$BATS_TEST_TMPDIR/out" 2>&1
 	find_processes
 	is_sealed "$MONITOR" monitor
 	is_sealed "$CONTAINER" "container process"
+	is_sealed "$NETWORK" "network process"
 	[ "$(field "$MONITOR" Uid | cut -f 1)" -ne 0 ]
+	[ "$(field "$NETWORK" Uid)" = "$(field "$MONITOR" Uid)" ]
+	[ "$(field "$NETWORK" Gid)" = "$(field "$MONITOR" Gid)" ]
+	[ -z "$(field "$NETWORK" Groups)" ]
 	is_like "*	1" "$(field "$MONITOR" NSpid)"
-	[ -z "$(ls -A "/proc/$MONITOR/root/")" ]
-	[ "$(wc -l < "/proc/$MONITOR/mountinfo")" -eq 1 ]
-	grep -q ' / / ro,nosuid,nodev,noexec' "/proc/$MONITOR/mountinfo"
-	files_are "$MONITOR" anon_inode:* socket:* pipe:* /dev/null "$BATS_TEST_TMPDIR/out"
+	is_like "*	1" "$(field "$NETWORK" NSpid)"
+	root_is_empty "$MONITOR"
+	root_is_empty "$NETWORK"
+	files_are "$MONITOR" anon_inode:* socket:* pipe:* /dev/null /dev/net/tun \
+		"$BATS_TEST_TMPDIR/out"
 	files_are "$CONTAINER" anon_inode:* socket:* /memfd:* /dev/null / '/[a-z]*' \
 		'/sys/fs/cgroup/*.oom/cgroup.procs'
+	files_are "$NETWORK" anon_inode:* socket:* /dev/null /dev/net/tun \
+		'*/sys/net/ipv4/ip_local_port_range' '*/net/tcp'
 	# A descriptor of the host's /proc is how a process leaves its tree.
-	for fd in "/proc/$CONTAINER/fd/"*; do
+	for fd in "/proc/$CONTAINER/fd/"* "/proc/$NETWORK/fd/"*; do
 		[ ! -e "$fd/../../sys/kernel" ]
 	done
 	# The target of the project's promise; README.md quotes the same numbers.
 	"$BULKHEAD" surface --json | jq -e '[.processes[].threads[] | {(.role): .calls}] | add |
-		.["event loop"] <= 25 and .vCPU <= 12 and .["file server"] <= 45'
+		.["event loop"] <= 25 and .vCPU <= 12 and .["file server"] <= 45 and
+		.["network process"] <= 25'
 	"$BULKHEAD" surface --json | jq -e '.processes[0].lines <= 8000'
+	"$BULKHEAD" surface --json | jq -e '[.processes[].name] ==
+		["monitor", "container process", "network process"]'
 }
 
 @test "two containers' monitors are two users" {
@@ -121,7 +156,7 @@ files_are()
 	run_bundle other --detach < /dev/null > "$BATS_TEST_TMPDIR/out" 2>&1
 	find_processes
 	first=$(field "$MONITOR" Uid)
-	second=$(field "$(pgrep --parent "$(bulkhead state other | jq .pid)")" Uid)
+	second=$(field "$(monitor_of other)" Uid)
 	[ "$first" != "$second" ] || { echo "$first"; false; }
 }
 
@@ -140,11 +175,13 @@ files_are()
 # What one container is made to do so that its threads need all that they may call.
 ALL_WORK='
 run() { "$BULKHEAD" --root "$STATE" "$@"; }
-run run --detach --bundle "$BATS_TEST_TMPDIR/box" box < /dev/null > /dev/null
-run exec box /var/tmp/fs_once /volume
-run exec box /var/tmp/unix_socket echo /volume/socket 100000
+in_guest() { run exec box sh -c "$1" < /dev/null; }
+"$BULKHEAD" --root "$STATE" --log "$BATS_TEST_TMPDIR/log" run --detach \
+	--bundle "$BATS_TEST_TMPDIR/box" box < /dev/null > /dev/null
+run exec box /guest/fs_once /volume
+run exec box /guest/unix_socket echo /volume/socket 100000
 kill "$SERVER"
-run exec box sh -c "sleep 1; /var/tmp/unix_socket connect /volume/socket"
+run exec box sh -c "sleep 1; /guest/unix_socket connect /volume/socket"
 echo word | run exec box cat
 run exec box sh -c "head -c 100 /dev/random | wc -c"
 run pause box
@@ -153,34 +190,69 @@ run update --pids-limit 200 box
 pid=$(run state box | jq .pid)
 [ "$pid" -gt 1 ] && kill -USR1 "$pid"
 run exec box sh -c "tail /dev/zero; echo survived"
+in_guest "echo resolver: \$(/guest/net_echo tcp 127.0.0.11 53 answers)
+	echo peer: \$(/guest/net_echo tcp 10.88.0.1 7800 answers)
+	(setsid /guest/net_echo serve 7700 > /dev/null 2>&1 < /dev/null &)"
+plug eth1 10.88.0.3/24
+in_guest "for i in \$(seq 100); do [ ! -e /sys/class/net/eth1 ] || break; sleep 0.1; done
+	echo eth1: \$(ls -d /sys/class/net/eth1)
+	/guest/net_spoof send eth0 10.88.0.2 ip last"
+echo "loopback: $(in_box "$GUEST/net_echo" tcp 127.0.0.1 7700 answers)"
+in_peer ip link delete to-eth1
+in_guest "for i in \$(seq 100); do [ -e /sys/class/net/eth1 ] || break; sleep 0.1; done"
 script -q -e -c "\"$BULKHEAD\" --root \"$STATE\" run --bundle \"$BATS_TEST_TMPDIR/terminal\" terminal" \
 	"$BATS_TEST_TMPDIR/typescript"
 run delete --force box
 '
 
+# An engine's resolver, as far as connections to it go.
+RESOLVER='import socketserver
+class Echo(socketserver.BaseRequestHandler):
+    def handle(self):
+        while data := self.request.recv(4096):
+            self.request.sendall(data)
+socketserver.ThreadingTCPServer(("127.0.0.11", 53), Echo).serve_forever()'
+
+start_servers()
+{
+	"$TOP/build/guest/unix_socket" serve "$BATS_TEST_TMPDIR/volume/socket" > /dev/null 3>&- &
+	SERVER=$!
+	ip netns exec "$BOX" python3 -c "$RESOLVER" > /dev/null 2>&1 3>&- &
+	RUNNING+=($!)
+	wait_until 20 test -S "$BATS_TEST_TMPDIR/volume/socket"
+	wait_until 60 eval '[ -n "$(in_box ss -Hltn src 127.0.0.11:53)" ]'
+}
+
 # Not always needed: what only other C libraries, clocks or users need, growing memory, the end of a
-# processor that the end of its process overtakes, a stop of the process.
+# processor that the end of its process overtakes, a stop of the process; the network process ends
+# with its pid namespace as a rule.
 RARE=("event loop: poll" "event loop: fstat" "event loop: clock_gettime" "event loop: brk"
 	"vCPU: clock_gettime" "file server: brk" "file server: clock_gettime"
 	"file server: restart_syscall" "file server: exit_group" "file server: futex"
 	"container process: futex" "container process: brk"
-	"container process: clock_gettime" "container process: restart_syscall")
+	"container process: clock_gettime" "container process: restart_syscall"
+	"network process: clock_gettime" "network process: restart_syscall"
+	"network process: exit_group" "network process: brk")
 
 @test "every rule of the filters is needed, and no call is without one" {
 	mkdir "$BATS_TEST_TMPDIR/volume"
 	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_TEST_TMPDIR"
-	bundle box '.linux.resources.memory.limit = 67108864 | .mounts += [
-		{destination: "/volume", type: "bind", source: ($tmp + "/volume"), options: ["rbind"]},
-		{destination: "/var/tmp", type: "bind", source: "'"$TOP"'/build/guest",
-			options: ["ro"]}]' sleep 1000
+	prepare
+	bundle box "$(in_namespace)"' | .linux.resources.memory.limit = 67108864 | .mounts += [
+		{destination: "/volume", type: "bind", source: ($tmp + "/volume"),
+			options: ["rbind"]}]' sleep 1000
 	bundle terminal '.process.terminal = true' true
-	"$TOP/build/guest/unix_socket" serve "$BATS_TEST_TMPDIR/volume/socket" > /dev/null 3>&- &
-	SERVER=$!
-	wait_until 20 test -S "$BATS_TEST_TMPDIR/volume/socket"
-	export BULKHEAD STATE BATS_TEST_TMPDIR SERVER
-	timeout 300 strace -f -qq -s 16 -e signal=none -o "$BATS_TEST_TMPDIR/trace" \
+	start_servers
+	export BULKHEAD STATE BATS_TEST_TMPDIR SERVER BOX PEER GUEST
+	export -f in_box in_peer plug
+	timeout 400 strace -f -qq -s 16 -e signal=none -o "$BATS_TEST_TMPDIR/trace" \
 		bash -c "$ALL_WORK" > "$BATS_TEST_TMPDIR/work" 2>&1 3>&- ||
 		{ cat "$BATS_TEST_TMPDIR/work"; false; }
+	output=$(< "$BATS_TEST_TMPDIR/work")
+	for line in "resolver: answers" "peer: answers" "loopback: answers" \
+		"eth1: /sys/class/net/eth1"; do
+		has_line "$line"
+	done
 	"$BULKHEAD" surface --json > "$BATS_TEST_TMPDIR/surface"
 	"$TOP/tests/sandbox/used-rules" "$BATS_TEST_TMPDIR/surface" "$BATS_TEST_TMPDIR/trace" \
 		"${RARE[@]}"

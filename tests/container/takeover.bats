@@ -1,8 +1,10 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# A monitor and a file server that run an attacker's code (tests/sandbox/takeover.c): whatever it
-# tries fails, by the filter of system calls, and without that by the rest of the sandbox.
+# A monitor, a file server and a network process that run an attacker's code
+# (tests/sandbox/takeover.c): whatever it tries fails, by the filter of system calls, and without
+# that by the rest of the sandbox.
 load helpers
+load network_namespaces
 
 CANARY=/var/lib/bulkhead-canary
 
@@ -11,6 +13,7 @@ teardown()
 {
 	delete_all
 	nothing_is_left
+	remove_network
 }
 
 # taken_over ROLE ATTEMPT [VARIABLE=VALUE]...: run a container with the attacker in it, who reports
@@ -23,6 +26,11 @@ taken_over()
 	: > "$BATS_TEST_TMPDIR/report"
 	echo canary > "$CANARY"
 	bundle box . true
+	if [ "$role" = network-process ]; then
+		# There is an interface to take.
+		prepare
+		bundle box "$(in_namespace)" true
+	fi
 	env LD_PRELOAD="$TOP/build/takeover.so" TAKEOVER_REPORT="$BATS_TEST_TMPDIR/report" \
 		TAKEOVER_ROLE="$role" TAKEOVER_ATTEMPT="$attempt" "$@" \
 		timeout --kill-after=10 "$TIME_LIMIT" "$BULKHEAD" --root "$STATE" run \
@@ -70,6 +78,14 @@ all_killed()
 	all_killed "connect-unix: failed, ENOENT" "connect-abstract: failed, ECONNREFUSED"
 }
 
+# It speaks rtnetlink, which knows the namespaces that the other ends of its interfaces are in; no
+# filter of system calls sees that, and a capability over an engine's namespace is one over those.
+# All other namespaces are out of its reach: it has no name for them.
+@test "the network process's filter ends whatever it has no need of" {
+	taken_over network-process each
+	all_killed "move-interface: failed, EBADF" "reach-peer: done"
+}
+
 # none_done ATTEMPT...: of all attempts only those that are named were done.
 none_done()
 {
@@ -93,6 +109,14 @@ none_done()
 		become-dumpable set-owner call-as-32-bit
 }
 
+# It has the network of its container, with the loopback in it, and what that leads to (see above).
+@test "the network process's namespaces and capabilities hold without a filter" {
+	taken_over network-process each TAKEOVER_FILTER=off
+	none_done vsock-socket make-process kill-thread make-ring add-key map-code \
+		become-dumpable set-owner call-as-32-bit connect-internet reach-peer \
+		persist-interface
+}
+
 # In the very thread, in the middle of its work: the process is gone, and so is the container.
 ends_container()
 {
@@ -106,8 +130,18 @@ sandbox does not allow" "$BATS_TEST_TMPDIR/log" || { cat "$BATS_TEST_TMPDIR/log"
 	nothing_is_left
 }
 
+# The network process is the only one that a container can do without.
+ends_alone()
+{
+	taken_over network-process make-namespaces 2> "$BATS_TEST_TMPDIR/log" || return 1
+	printf 'make-namespaces: begun\n' | diff - "$BATS_TEST_TMPDIR/report" || return 1
+	grep -q "the network process is gone" "$BATS_TEST_TMPDIR/log" ||
+		{ cat "$BATS_TEST_TMPDIR/log"; return 1; }
+}
+
 @test "whoever makes a call that it has not ends, and its container with it" {
 	one_by_one ends_container event-loop vcpu file-server
+	ends_alone
 }
 
 @test "the program itself has no hook for this" {

@@ -138,7 +138,7 @@ is_given_console_size()
 	at_run killed 'see ready' raw "do $(verb kill killed KILL)" 'end 137'
 	bundle dead '.process.terminal = true' sh -c "$ready"
 	at_run dead 'see ready' raw \
-		"do kill -9 \$(pgrep -P \$($(verb state dead) | jq .pid))" 'end 137'
+		"do kill -9 \$(pgrep -x -P \$($(verb state dead) | jq .pid) monitor)" 'end 137'
 	[ -z "$(ls -A "$STATE")" ]
 }
 

@@ -28,6 +28,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "tests/sandbox/attempts_network.h"
+
 #define CANARY "/var/lib/bulkhead-canary" /* a file of the host, outside of every container */
 #define DESCRIPTORS 64			  /* those of a process are the first */
 
@@ -385,6 +387,11 @@ const struct attempt attempts[] = {
 	{ "connect-abstract", connect_abstract },
 	{ "packet-socket", packet_socket },
 	{ "vsock-socket", vsock_socket },
+	{ "raw-socket", attempt_raw_socket },
+	{ "open-namespace", attempt_open_namespace },
+	{ "move-interface", attempt_move_interface },
+	{ "reach-peer", attempt_reach_peer },
+	{ "persist-interface", attempt_persist_interface },
 	{ "make-process", make_process },
 	{ "make-thread", make_thread },
 	{ "trace-process", trace_process },

@@ -4,7 +4,8 @@
  *
  * A library for LD_PRELOAD: the program is the one that is released, not a copy with a hook.
  *
- *   TAKEOVER_ROLE     the thread: event-loop, vcpu, file-server or container-process
+ *   TAKEOVER_ROLE     the thread: event-loop, vcpu, file-server, container-process or
+ *                     network-process
  *   TAKEOVER_ATTEMPT  a name of attempts.c: it is made by that very thread, when it has loaded its
  *                     filter and calls one of its everyday functions for the TAKEOVER_ROUND-th time
  *                     "each": all of them, each by a child that the thread has when it is about to
@@ -149,14 +150,13 @@ static void try_in_child(const struct attempt *chosen)
 		report(chosen->name, "not tried", "");
 }
 
-/* Which of the four this thread is, by the name that it has given itself. */
+/* Which of the five this thread is, by the name that it has given itself. */
 static bool is_role(void)
 {
 	static const char *const names[][2] = {
-		{ "monitor", "event-loop" },
-		{ "vcpu0", "vcpu" },
-		{ "file-server", "file-server" },
-		{ "container", "container-process" },
+		{ "monitor", "event-loop" },	  { "vcpu0", "vcpu" },
+		{ "file-server", "file-server" }, { "container", "container-process" },
+		{ "network", "network-process" },
 	};
 	char name[16] = "";
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/container/network_start.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include "vmm/base/log.h"
 #include "vmm/network/network_process.h"
 #include "vmm/sandbox/call_filter.h"
+#include "vmm/sandbox/namespaces.h"
 #include "vmm/sandbox/sandbox.h"
 
 /* By these annotations engines tell the container that only holds a pod's namespaces. */
@@ -77,9 +77,9 @@ int network_start(const struct container_config *config, uid_t id, struct networ
 		r = socket_channel_create(&monitor_resolver_fd, &resolver_fd, err);
 	if (r < 0)
 		return r;
-	pid = fork();
+	pid = namespaces_fork(err);
 	if (pid < 0)
-		return error_set(err, errno, "start the network process");
+		return pid;
 	if (pid == 0)
 		become_network_process(config, id, process_fd, resolver_fd);
 	ret->channel_fd = fd_take(&monitor_fd);
