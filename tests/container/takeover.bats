@@ -70,7 +70,7 @@ all_killed()
 	all_killed "open-file: failed, ENOENT" "climb: failed, ENOENT" \
 		"climb-to-kernel-settings: failed, ENOENT" "open-device: failed, EROFS" \
 		"write-runtime-binary: failed, ENOENT" "connect-unix: failed, ENOENT" \
-		"connect-abstract: failed, ECONNREFUSED"
+		"connect-abstract: failed, ECONNREFUSED" "open-namespace: failed, ENOENT"
 }
 
 @test "the container process's filter ends whatever it has no need of" {
