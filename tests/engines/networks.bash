@@ -2,16 +2,18 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2016 # what single quotes protect is for the shell inside
 # shellcheck disable=SC2154 # out, err and code come from capture
-# The checks of networks, for podman and Docker. They share three containers and a machine `outside`
+# The checks of networks, for podman and Docker. They share two containers and a machine `outside`
 # of the host, which is a network namespace. The engine's file defines, beside what containers.bash
 # names,
 #   MTU_OPTION    of a network
 # All is done with busybox and tests/guest/net_echo.c, which echoes at port 7700 and tells at 7701
 # who asks.
 
+NETWORKS=(networks inside published outward large plug between names replug)
+# These start further containers.
+[ -z "${BULKHEAD_TEST_FULL-}" ] || NETWORKS+=(restarted bridge)
 # shellcheck disable=SC2034 # for podman and Docker
-NETWORKS=(networks inside published between names outward large plug replug restarted bridge
-	unplugged)
+NETWORKS+=(unplugged)
 ECHO=$TOP/build/guest/net_echo
 OUTSIDE=outside-$$
 
@@ -224,19 +226,34 @@ check_plug()
 	need_server
 	need_client
 	say_yes apart engine exec client sh -c '! ping -c 1 -W 2 10.77.1.10'
-	capture engine network connect --ip 10.77.1.20 plain client
+	capture engine network connect --ip 10.77.1.20 --ip6 fd77:1::20 --alias other plain client
 	say code "$code"
 	say interface "$(interface_of client 10.77.1.20)"
 	in_container client 'settled
 		echo "interfaces: $(ls /sys/class/net | line)"
 		echo "routes: $(routes -4 | line)"
 		echo "mtus: $(cat /sys/class/net/eth0/mtu /sys/class/net/eth1/mtu | line)"
-		echo "tcp: $($echo tcp 10.77.1.10 7700 stream)"
-		echo "udp: $($echo udp 10.77.1.10 7700 datagram)"
-		echo "peer: $($echo tcp 10.77.1.10 7701 "")"
-		echo "ping: $(pings 10.77.1.10) $(pings fd77:1::10)"
-		echo "tcp6: $($echo tcp fd77:1::10 7700 stream)"
 		echo "first: $($echo tcp 192.0.2.2 7800 stream)"'
+}
+
+# Two containers of one network, by its bridge: one is in it since `plug`.
+check_between()
+{
+	need_server
+	in_container client '
+		echo "tcp: $($echo tcp 10.77.1.10 7700 stream) $($echo tcp fd77:1::10 7700 stream)"
+		echo "udp: $($echo udp 10.77.1.10 7700 datagram) $($echo udp fd77:1::10 7700 datagram)"
+		echo "peer: $($echo tcp 10.77.1.10 7701 "") $($echo udp fd77:1::10 7701 x)"
+		echo "bulk: $($echo bulk 10.77.1.10 7700 3000000)"
+		echo "ping: $(pings 10.77.1.10) $(pings fd77:1::10)"
+		echo "sizes: $($echo sizes 10.77.1.10 7700 1472 1473)"
+		echo "neighbour: $(grep "^10.77.1.10 " /proc/net/arp | grep -o 02:77:01:00:00:10)"
+		(echo page > /tmp/index.html; httpd -p 8080 -h /tmp; nc -l -p 8081 -e cat) &
+		sleep 0.5; echo "httpd: ready"'
+	in_container server '
+		request="GET / HTTP/1.0\r\n\r\n"
+		echo "http: $(printf "$request" | nc -w 10 10.77.1.20 8080 | tail -n 1)"
+		echo "nc: $(echo through nc | nc -w 10 10.77.1.20 8081)"'
 }
 
 # The same name is free for another network.
@@ -252,36 +269,6 @@ check_replug()
 		echo "routes: $(routes -4 | line)"
 		echo "sizes: $($echo sizes 10.77.3.1 7800 1372 1373)"
 		echo "first: $($echo sizes 10.77.2.1 7800 8972)"'
-}
-
-need_second()
-{
-	[ -z "${has_second-}" ] || return 0
-	has_second=yes
-	need_networks
-	start_on plain second --network-alias other --ip 10.77.1.30 --ip6 fd77:1::30
-}
-
-# Two containers of one network, by its bridge.
-check_between()
-{
-	need_server
-	need_second
-	say code "$code"
-	in_container second '
-		echo "tcp: $($echo tcp 10.77.1.10 7700 stream) $($echo tcp fd77:1::10 7700 stream)"
-		echo "udp: $($echo udp 10.77.1.10 7700 datagram) $($echo udp fd77:1::10 7700 datagram)"
-		echo "peer: $($echo tcp 10.77.1.10 7701 "") $($echo udp fd77:1::10 7701 x)"
-		echo "bulk: $($echo bulk 10.77.1.10 7700 3000000)"
-		echo "ping: $(pings 10.77.1.10) $(pings fd77:1::10)"
-		echo "sizes: $($echo sizes 10.77.1.10 7700 1472 1473)"
-		echo "neighbour: $(grep "^10.77.1.10 " /proc/net/arp | grep -o 02:77:01:00:00:10)"
-		(echo page > /tmp/index.html; httpd -p 8080 -h /tmp; nc -l -p 8081 -e cat) &
-		sleep 0.5; echo "httpd: ready"'
-	in_container server '
-		request="GET / HTTP/1.0\r\n\r\n"
-		echo "http: $(printf "$request" | nc -w 10 10.77.1.30 8080 | tail -n 1)"
-		echo "nc: $(echo through nc | nc -w 10 10.77.1.30 8081)"'
 }
 
 # They have the same addresses when they begin anew, and published ports.
@@ -312,7 +299,7 @@ answers()
 check_unplugged()
 {
 	need_networks
-	capture engine rm -f server client second
+	capture engine rm -f server client
 	say code "$code"
 	say closed "$("$ECHO" tcp 192.0.2.1 7710 '')"
 	capture engine network rm plain jumbo small

@@ -149,9 +149,8 @@ check_health()
 # Without the plugin dnsname there are no names but those of --add-host.
 check_names()
 {
-	need_server
-	need_second
-	in_container second 'echo "resolver: $(grep -c 127.0.0.11 /etc/resolv.conf)"'
+	need_client
+	in_container client 'echo "resolver: $(grep -c 127.0.0.11 /etc/resolv.conf)"'
 }
 
 # Two networks from the beginning, and the one that containers are in by default.
