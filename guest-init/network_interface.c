@@ -122,7 +122,6 @@ int network_interface_set_address(struct netlink *netlink, uint32_t index,
 	const struct ifaddrmsg body = {
 		.ifa_family = address->ip.family,
 		.ifa_prefixlen = address->prefix,
-		.ifa_flags = address->ip.family == AF_INET6 ? IFA_F_NODAD : 0,
 		.ifa_scope = address->scope,
 		.ifa_index = index,
 	};
@@ -134,6 +133,9 @@ int network_interface_set_address(struct netlink *netlink, uint32_t index,
 	request_add_ip(&request, IFA_ADDRESS, &address->ip);
 	if (address->broadcast.family)
 		request_add_ip(&request, IFA_BROADCAST, &address->broadcast);
+	netlink_add_u32(&request, IFA_FLAGS,
+			(address->ip.family == AF_INET6 ? IFA_F_NODAD : 0u) |
+				(address->has_no_prefix_route ? IFA_F_NOPREFIXROUTE : 0u));
 	return interface_judge(netlink_send(netlink, &request), is_there);
 }
 

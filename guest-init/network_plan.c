@@ -21,6 +21,7 @@ struct raw_interface {
 struct raw_address {
 	const char *address, *broadcast;
 	uint32_t prefix, scope;
+	bool has_no_prefix_route;
 };
 
 struct raw_route {
@@ -45,6 +46,7 @@ static const struct member address_members[] = {
 	MEMBER(struct raw_address, prefix, "prefix", MEMBER_U32),
 	OPTIONAL(struct raw_address, broadcast, "broadcast", MEMBER_STRING),
 	MEMBER(struct raw_address, scope, "scope", MEMBER_U32),
+	OPTIONAL(struct raw_address, has_no_prefix_route, "noPrefixRoute", MEMBER_BOOL),
 };
 
 static const struct member route_members[] = {
@@ -133,6 +135,7 @@ static int plan_read_address(const json_t *item, void *ret_item, struct failure 
 		return failure_invalid(err, "broadcast is for IPv4 only");
 	address->prefix = (uint8_t)raw.prefix;
 	address->scope = (uint8_t)raw.scope;
+	address->has_no_prefix_route = raw.has_no_prefix_route;
 	return 0;
 }
 

@@ -32,6 +32,7 @@ struct plan_address {
 	struct plan_ip broadcast;
 	uint8_t prefix;
 	uint8_t scope; /* RT_SCOPE_… */
+	uint8_t has_no_prefix_route;
 	uint8_t is_applied;
 };
 

@@ -55,7 +55,8 @@
  * of an interface (always present unless marked ?):
  *   "card": N, "name": "eth0", "mac": "02:42:ac:11:00:02", "mtu": bytes, "up": bool
  *   "addresses": [{"address": "172.17.0.2", "prefix": 16, "broadcast"?: "172.17.255.255",
- *                  "scope": RT_SCOPE_…}], IPv4 and IPv6
+ *                  "scope": RT_SCOPE_…, "noPrefixRoute"?: true}], IPv4 and IPv6; the last is for
+ *      an address without the route to its neighbours that the kernel would make
  *   "routes": [{"family": AF_…, "destination"?: "10.0.0.0" (absent: default), "prefix": 8,
  *               "gateway"?: "172.17.0.1", "source"?: address, "metric"?: n, "scope": RT_SCOPE_…,
  *               "type": RTN_…, "flags": RTNH_F_ONLINK or 0, "mtu"?: bytes}] of the main table, those

@@ -38,7 +38,8 @@ static void test_interface(void)
 	begin();
 	says(INTERFACE_OF(0, "web0", "1400", "true",
 			  "{'address': '10.0.0.2', 'prefix': 16, 'broadcast': '10.0.255.255', "
-			  "'scope': 0}, " LINK_LOCAL ", " IP6,
+			  "'scope': 0}, " LINK_LOCAL ", " IP6 ", {'address': '10.77.0.2', "
+			  "'prefix': 16, 'scope': 0, 'noPrefixRoute': true}",
 			  DEFAULT4 ", " ROUTE6 "'prefix': 0, 'gateway': 'fd00::1'}",
 			  "{'address': '10.0.0.9', 'mac': '02:00:00:00:00:77'}"));
 	shows(&box, "ip -o link show web0", " mtu 1400 ");
@@ -52,6 +53,8 @@ static void test_interface(void)
 	hides(&box, "ip -o addr show web0", "tentative");
 	shows(&box, "ip route", "default via 10.0.0.1 dev web0");
 	shows(&box, "ip route", "10.0.0.0/16 dev web0 proto kernel scope link src 10.0.0.2");
+	hides(&box, "ip route", "10.77.0.0/16");
+	shows(&box, "ip -o addr show web0", "inet 10.77.0.2/16 scope global noprefixroute");
 	shows(&box, "ip -6 route", "default via fd00::1 dev web0");
 	shows(&box, "ip neighbour", "10.0.0.9 dev web0 lladdr 02:00:00:00:00:77 PERMANENT");
 	/* The card has left the first namespace. */

@@ -234,6 +234,31 @@ static void test_bounds(void)
 	stop();
 }
 
+/* What the ptp plugin of CNI does: neighbours are reached by way of the host. */
+static void test_prefix_route(void)
+{
+	start();
+	run("ip link add eth0 type veth peer name peer0; ip link set peer0 up;"
+	    "ip link set eth0 addrgenmode none; ip addr add 10.99.0.2/24 dev eth0;"
+	    "ip addr add 2001:db8::2/64 dev eth0 nodad; ip link set eth0 up");
+	scan(none);
+	is_told("{\"address\":\"10.99.0.2\",\"prefix\":24,\"scope\":0}");
+	is_told("{\"address\":\"2001:db8::2\",\"prefix\":64,\"scope\":0}");
+	is_int(state.nr_routes, 0);
+	run("ip route del 10.99.0.0/24; ip -6 route del 2001:db8::/64;"
+	    "ip route add 10.99.0.1 dev eth0 scope link src 10.99.0.2;"
+	    "ip route add 10.99.0.0/24 via 10.99.0.1 src 10.99.0.2");
+	scan(none);
+	is_told("{\"address\":\"10.99.0.2\",\"prefix\":24,\"scope\":0,\"noPrefixRoute\":true}");
+	is_told("{\"address\":\"2001:db8::2\",\"prefix\":64,\"scope\":0,\"noPrefixRoute\":true}");
+	is_int(state.nr_routes, 2);
+	/* Down it has no routes; up again it has that one. */
+	run("ip link set eth0 down");
+	scan(none);
+	is_told("{\"address\":\"10.99.0.2\",\"prefix\":24,\"scope\":0}");
+	stop();
+}
+
 static void test_card_numbers(void)
 {
 	const int some[NETWORK_SLOTS] = { -1, 3, -1, -1 };
@@ -340,6 +365,7 @@ int main(void)
 	test_routes();
 	test_neighbours();
 	test_bounds();
+	test_prefix_route();
 	test_card_numbers();
 	test_taps();
 	test_resolver();

@@ -134,6 +134,32 @@ static bool is_ours(const struct network_state *state, struct network_route *rou
 	}
 }
 
+static bool is_in_prefix(const struct network_ip *ip, const struct network_route *route)
+{
+	unsigned int whole = route->prefix / 8u;
+	unsigned int rest = route->prefix % 8u;
+
+	return ip->family == route->destination.family &&
+	       memcmp(ip->bytes, route->destination.bytes, whole) == 0 &&
+	       (!rest || (ip->bytes[whole] ^ route->destination.bytes[whole]) >> (8 - rest) == 0);
+}
+
+/* A route that the kernel made of an address is the guest's kernel's to make. */
+static void take_prefix_route(struct network_state *state, const struct network_route *route)
+{
+	for (size_t i = 0; i < state->nr_interfaces; i++) {
+		struct network_interface *interface = &state->interfaces[i];
+
+		for (size_t j = 0; j < interface->nr_addresses; j++) {
+			struct network_address *address = &interface->addresses[j];
+
+			if (interface->ifindex == route->ifindex &&
+			    address->prefix == route->prefix && is_in_prefix(&address->ip, route))
+				address->has_prefix_route = true;
+		}
+	}
+}
+
 void network_routes_take(struct network_state *state, const struct nlmsghdr *message)
 {
 	const struct rtmsg *header = mnl_nlmsg_get_payload(message);
@@ -148,12 +174,16 @@ void network_routes_take(struct network_state *state, const struct nlmsghdr *mes
 	struct rtnetlink_attributes attributes = rtnetlink_attributes(message, sizeof(*header));
 	const struct nlattr *attribute;
 
-	if (message->nlmsg_type != RTM_NEWROUTE || header->rtm_protocol == RTPROT_KERNEL ||
-	    header->rtm_flags & RTM_F_CLONED || header->rtm_src_len || header->rtm_tos ||
+	if (message->nlmsg_type != RTM_NEWROUTE || header->rtm_flags & RTM_F_CLONED ||
+	    header->rtm_src_len || header->rtm_tos ||
 	    (header->rtm_family != AF_INET && header->rtm_family != AF_INET6))
 		return;
 	while ((attribute = rtnetlink_next(&attributes)))
 		take_attribute(attribute, &route, &table);
-	if (table == RT_TABLE_MAIN && is_ours(state, &route))
+	if (table != RT_TABLE_MAIN)
+		return;
+	if (header->rtm_protocol == RTPROT_KERNEL)
+		take_prefix_route(state, &route);
+	else if (is_ours(state, &route))
 		network_routes_add(state, &route);
 }

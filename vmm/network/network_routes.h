@@ -16,5 +16,8 @@ void network_routes_ip(int family, const struct nlattr *attribute, struct networ
 /* Add @route, or note that there was no room for it. */
 void network_routes_add(struct network_state *state, const struct network_route *route);
 
-/* Add the route that @message (RTM_NEWROUTE) tells of, if it is one of @state's interfaces. */
+/*
+ * Add the route that @message (RTM_NEWROUTE) tells of, if it is one of @state's interfaces, whose
+ * addresses are known; one that the kernel made is noted at its address.
+ */
 void network_routes_take(struct network_state *state, const struct nlmsghdr *message);

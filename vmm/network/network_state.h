@@ -29,6 +29,7 @@ struct network_ip {
 struct network_address {
 	struct network_ip ip, broadcast; /* broadcast.family 0: none */
 	uint8_t prefix, scope;
+	bool has_prefix_route; /* as the kernel makes it, unless an engine has removed it */
 };
 
 struct network_route {

@@ -47,7 +47,16 @@ static int set_mac(json_t *object, const uint8_t mac[6])
 	return json_object_set_new(object, "mac", json_string(text));
 }
 
-static json_t *address_json(const struct network_address *address)
+/* Down, or as long as its prefix may be, it would not have one anyway. */
+static bool misses_prefix_route(const struct network_interface *interface,
+				const struct network_address *address)
+{
+	return interface->is_up && !address->has_prefix_route &&
+	       address->prefix < (address->ip.family == AF_INET ? 32 : 128);
+}
+
+static json_t *address_json(const struct network_interface *interface,
+			    const struct network_address *address)
 {
 	json_t *object = json_object();
 	int r = set_ip(object, "address", &address->ip);
@@ -55,6 +64,8 @@ static json_t *address_json(const struct network_address *address)
 	r |= set_number(object, "prefix", address->prefix);
 	r |= set_ip(object, "broadcast", &address->broadcast);
 	r |= set_number(object, "scope", address->scope);
+	if (misses_prefix_route(interface, address))
+		r |= json_object_set_new(object, "noPrefixRoute", json_true());
 	if (r == 0)
 		return object;
 	json_decref(object);
@@ -100,7 +111,7 @@ static int add_addresses(json_t *object, const struct network_interface *interfa
 	int r = 0;
 
 	for (size_t i = 0; i < interface->nr_addresses && !r; i++)
-		r = json_array_append_new(array, address_json(&interface->addresses[i]));
+		r = json_array_append_new(array, address_json(interface, &interface->addresses[i]));
 	return r | json_object_set_new(object, "addresses", array);
 }
 
