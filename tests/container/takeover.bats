@@ -80,10 +80,11 @@ all_killed()
 
 # It speaks rtnetlink, which knows the namespaces that the other ends of its interfaces are in; no
 # filter of system calls sees that, and a capability over an engine's namespace is one over those.
-# All other namespaces are out of its reach: it has no name for them.
+# All other namespaces are out of its reach: it has no name for them. It sees frames, those of its
+# own namespace.
 @test "the network process's filter ends whatever it has no need of" {
 	taken_over network-process each
-	all_killed "move-interface: failed, EBADF" "reach-peer: done"
+	all_killed "packet-socket: done" "move-interface: failed, EBADF" "reach-peer: done"
 }
 
 # none_done ATTEMPT...: of all attempts only those that are named were done.
@@ -114,7 +115,7 @@ none_done()
 	taken_over network-process each TAKEOVER_FILTER=off
 	none_done vsock-socket make-process kill-thread make-ring add-key map-code \
 		become-dumpable set-owner call-as-32-bit connect-internet reach-peer \
-		persist-interface
+		persist-interface packet-socket raw-socket
 }
 
 # In the very thread, in the middle of its work: the process is gone, and so is the container.

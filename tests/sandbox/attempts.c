@@ -128,7 +128,8 @@ static int connect_abstract(void)
 
 static int packet_socket(void)
 {
-	return result(socket(AF_PACKET, SOCK_RAW, 0));
+	/* As the network process makes them. */
+	return result(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
 static int vsock_socket(void)
