@@ -18,10 +18,10 @@ teardown()
 	no_call_was_refused
 }
 
-# create_box NAME: a container that only lives. $BATS_TEST_TMPDIR/NAME.log is its log.
+# create_box NAME [FILTER]: a container that only lives. $BATS_TEST_TMPDIR/NAME.log is its log.
 create_box()
 {
-	bundle "$1" "$(in_namespace)" sh -c 'trap exit TERM; while :; do sleep 1; done'
+	bundle "$1" "$(in_namespace) | ${2-.}" sh -c 'trap exit TERM; while :; do sleep 1; done'
 	bulkhead --log "$BATS_TEST_TMPDIR/$1.log" create --bundle "$BATS_TEST_TMPDIR/$1" "$1" \
 		> "$BATS_TEST_TMPDIR/$1.out" 2>&1 < /dev/null 3>&- ||
 		{ cat "$BATS_TEST_TMPDIR/$1.out" "$BATS_TEST_TMPDIR/$1.log"; return 1; }
@@ -192,6 +192,22 @@ end_network_process()
 is_gone()
 {
 	[ ! -e "/proc/$1" ]
+}
+
+@test "an allow-list holds for a container, and the log tells what it denied" {
+	prepare
+	export BULKHEAD_CONFIG=$BATS_TEST_TMPDIR/admin.json
+	echo '{"annotations": ["bulkhead.network.allow"]}' > "$BULKHEAD_CONFIG"
+	create_box box '.annotations["bulkhead.network.allow"] = "udp:10.88.0.1:7800"'
+	bulkhead start box
+	inside box 'echo "udp: $($echo udp 10.88.0.1 7800 allowed)"
+		echo "tcp: $($echo tcp 10.88.0.1 7800 denied)"
+		(setsid $echo serve 7700 > /dev/null 2>&1 < /dev/null &)'
+	has_line 'udp: allowed'
+	[[ $output != *'tcp: denied'* ]] || { echo "$output"; false; }
+	has_text 'eth0: denied TCP to 10.88.0.1:7800 (allow-list)' "$(< "$BATS_TEST_TMPDIR/box.log")"
+	# Who comes from outside is answered.
+	wait_until 20 peer_hears 10.88.0.2 7700
 }
 
 @test "kill -9 of the network process: the container lives on, and its network as it was" {
