@@ -6,9 +6,10 @@
 # Needs a host with two processors: a guest has no more than its host.
 # shellcheck disable=SC2016 # what single quotes protect is jq's
 load helpers
+load network_namespaces
 
 RSS_MAX=40960 # KiB; the guest itself uses some hundred
-LOG_MAX=8192  # bytes: eight lines of each device
+LOG_MAX=16384 # bytes: eight lines of each device, ten a minute of denied frames
 IDLE_MAX=20   # hundredths of a second of processor time, in two seconds
 
 # QEMU 7.2 does not emulate two processors that are both inside a guest (tests/kvm-host/README.md).
@@ -27,6 +28,14 @@ setup()
 	make_tree
 }
 
+teardown()
+{
+	delete_all
+	nothing_is_left
+	remove_network
+	no_call_was_refused
+}
+
 # What the guest finds, and around it what it must not find.
 make_tree()
 {
@@ -42,12 +51,15 @@ make_tree()
 	CANARY=$(stat -c '%x %y %z %a %h' "$TREE/canary")
 }
 
-# start TASKS [OPTION...]: create the container, in the background.
+# start TASKS [OPTION...]: create the container, in the background; after prepare it has a card.
 start()
 {
+	local network=.
+
+	[ -z "${BOX-}" ] || network=$(in_namespace)
 	echo "$1" > "$BATS_TEST_TMPDIR/tasks"
 	shift
-	bundle hostile '.root.readonly = false |
+	bundle hostile "$network"' | .root.readonly = false |
 		.linux.resources.memory.limit = 67108864 |
 		.linux.resources.cpu = {quota: 200000, period: 100000} |
 		.mounts += [{destination: "/ro", type: "bind", source: ($tmp + "/tree/volume"),
@@ -153,8 +165,17 @@ attacks()
 	monitor_is_sound
 }
 
-@test "rings in wrong places, with wrong bytes" {
+# How many frames of the guest have come to the tap.
+card_has_sent()
+{
+	in_box cat /sys/class/net/bulkhead0/statistics/rx_packets
+}
+
+@test "rings in wrong places, with wrong bytes; a network card in a flood of frames" {
+	prepare
+	in_peer "$GUEST/net_spoof" flood bridge0 30 > /dev/null 2>&1 3>&- &
 	attacks rings
+	(($(card_has_sent) > 0))
 	ends_by_force
 }
 

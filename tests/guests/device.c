@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/guests/device.h"
 
+#include <linux/virtio_ids.h>
 #include <linux/virtio_mmio.h>
 
 #include "tests/guests/fuse.h"
@@ -216,13 +217,13 @@ static bool console_answers(struct device *device)
 	       written == 0;
 }
 
-/* What is sent from a slot without a card is lost. */
+/* What is sent from a slot without a card is lost; from one with a card the host's filter denies it. */
 static bool net_answers(struct device *device)
 {
 	static const uint8_t frame[NET_FRAME_SIZE];
 	uint32_t written;
 
-	return device_read(device, VIRTIO_MMIO_DEVICE_ID) == 0 &&
+	return device_read(device, VIRTIO_MMIO_DEVICE_ID) <= VIRTIO_ID_NET &&
 	       device_request(device, device->main_queue, frame, sizeof(frame), NULL, 0,
 			      &written) &&
 	       written == 0;

@@ -14,7 +14,7 @@
 #define DEVICE_MAX_QUEUES 3
 #define DEVICE_MAX_QUEUE_SIZE 256
 
-/* Of the slots for network cards, which are alike, the first, without a card. */
+/* Of the slots for network cards, which are alike, the first; it may have a card or none. */
 enum device_index { DEVICE_FS, DEVICE_VSOCK, DEVICE_CONSOLE, DEVICE_RNG, DEVICE_NET, NR_DEVICES };
 
 struct ring {
