@@ -235,10 +235,10 @@ is_gone()
 	wait_until 60 end_network_process
 	wait $creator || status=$?
 	[ "$status" -eq 0 ] || { cat "$BATS_TEST_TMPDIR/next.out"; return 1; }
-	bulkhead start next
-	inside next 'echo lives'
-	[ "$output" = lives ]
+	run -1 bulkhead start next
+	has_text 'the network process has ended before it set up the container'
 	has_text 'network process is gone' "$(< "$BATS_TEST_TMPDIR/next.log")"
+	is_status next created
 	bulkhead delete --force next
 	nothing_is_left
 

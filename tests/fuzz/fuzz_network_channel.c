@@ -234,7 +234,7 @@ static void set_up(void)
 	/* Its other end is gone: what comes of it is an end at once. */
 	socket_fd = pair[0];
 	(void)close(pair[1]);
-	session_guest_init_network(&box, none, "{\"type\":\"create\"}");
+	session_guest_init_network(&box, none, "{\"type\":\"create\"}", false);
 	session_guest_reach(&box, one_in(4) ? SESSION_BOOTING : SESSION_CREATED);
 }
 

@@ -100,7 +100,7 @@ static void on_card_gone(void *context, unsigned int slot)
 }
 
 static void init(struct session_guest *box, const int stream_fds[PROTOCOL_NR_STREAMS],
-		 const char *plan, bool has_network)
+		 const char *plan, bool has_network, bool needs_network)
 {
 	struct session_config config = {
 		.guest_plan = plan,
@@ -112,6 +112,7 @@ static void init(struct session_guest *box, const int stream_fds[PROTOCOL_NR_STR
 		.on_created = on_created,
 		.on_oom = on_oom,
 		.cards = { on_card, on_card_gone, box },
+		.needs_network = needs_network,
 		.pause = on_pause,
 		.resume = on_resume,
 		.context = box,
@@ -143,13 +144,14 @@ static void init(struct session_guest *box, const int stream_fds[PROTOCOL_NR_STR
 void session_guest_init(struct session_guest *box, const int stream_fds[PROTOCOL_NR_STREAMS],
 			const char *plan)
 {
-	init(box, stream_fds, plan, false);
+	init(box, stream_fds, plan, false, false);
 }
 
 void session_guest_init_network(struct session_guest *box,
-				const int stream_fds[PROTOCOL_NR_STREAMS], const char *plan)
+				const int stream_fds[PROTOCOL_NR_STREAMS], const char *plan,
+				bool is_needed)
 {
-	init(box, stream_fds, plan, true);
+	init(box, stream_fds, plan, true, is_needed);
 }
 
 void session_guest_fini(struct session_guest *box)

@@ -55,9 +55,10 @@ void session_guest_init(struct session_guest *box, const int stream_fds[PROTOCOL
 			const char *plan);
 void session_guest_fini(struct session_guest *box);
 
-/* The same with a network process, which is the caller. */
+/* The same with a network process, which is the caller, for a network that somebody made or not. */
 void session_guest_init_network(struct session_guest *box,
-				const int stream_fds[PROTOCOL_NR_STREAMS], const char *plan);
+				const int stream_fds[PROTOCOL_NR_STREAMS], const char *plan,
+				bool is_needed);
 
 /* Deliver events and take the guest's packets until nothing happens any more. */
 void session_guest_run(struct session_guest *box);

@@ -21,11 +21,11 @@
 
 static struct session_guest box;
 
+static const int no_streams[PROTOCOL_NR_STREAMS] = { -1, -1, -1, -1 };
+
 static void set_up(enum session_state state)
 {
-	static const int none[PROTOCOL_NR_STREAMS] = { -1, -1, -1, -1 };
-
-	session_guest_init_network(&box, none, PLAN);
+	session_guest_init_network(&box, no_streams, PLAN, false);
 	session_guest_reach(&box, state);
 }
 
@@ -132,6 +132,37 @@ static void test_no_network_process(void)
 		(void)close(client);
 		session_guest_fini(&box);
 	}
+}
+
+/* Unless there is a network that the container would miss. */
+static void test_no_network_process_for_a_network(void)
+{
+	struct control_reply reply;
+	int client;
+
+	session_guest_init_network(&box, no_streams, PLAN, true);
+	session_guest_reach(&box, SESSION_CREATED);
+	client = session_guest_ask(&box, CONTROL_START, 0);
+	session_guest_run(&box);
+	fd_close(&box.network_fd);
+	session_guest_run(&box);
+	is_int(session_guest_reply(client, &reply), ENETDOWN);
+	is_int(box.session.state, SESSION_CREATED);
+	check_message(1, NULL);
+	(void)close(client);
+	session_guest_fini(&box);
+
+	/* Later it is not missed. */
+	session_guest_init_network(&box, no_streams, PLAN, true);
+	session_guest_reach(&box, SESSION_CREATED);
+	client = session_guest_ask(&box, CONTROL_START, 0);
+	session_guest_run(&box);
+	say(NETWORK_SCANNED);
+	fd_close(&box.network_fd);
+	session_guest_run(&box);
+	check_message(1, "{\"type\":\"start\"}");
+	(void)close(client);
+	session_guest_fini(&box);
 }
 
 static void test_cards(void)
@@ -305,6 +336,7 @@ int main(void)
 	test_states();
 	test_start_waits_for_the_network();
 	test_no_network_process();
+	test_no_network_process_for_a_network();
 	test_cards();
 	test_incoming();
 	test_too_many_incoming();

@@ -145,6 +145,13 @@ static void on_card_gone(void *context, unsigned int slot)
 	machine_detach_card(&monitor->machine, slot);
 }
 
+/* Engines make one in a namespace that they name, or by hooks. */
+static bool has_network(const struct container_config *config)
+{
+	return config->netns_path || config->hooks.lists[HOOK_PRESTART].count ||
+	       config->hooks.lists[HOOK_CREATE_RUNTIME].count;
+}
+
 static int build(struct monitor *monitor, const struct launch_request *request,
 		 struct monitor_channels *channels, struct error *err)
 {
@@ -158,6 +165,7 @@ static int build(struct monitor *monitor, const struct launch_request *request,
 		.network_fd = channels->network.channel_fd,
 		.resolver_fd = channels->network.resolver_fd,
 		.cards = { on_card, on_card_gone, monitor },
+		.needs_network = channels->network.channel_fd >= 0 && has_network(request->config),
 		.on_created = on_created,
 		.on_oom = on_oom,
 		.pause = on_pause,

@@ -126,6 +126,7 @@ static bool accept_message(struct network_link *link, const struct network_messa
 	case NETWORK_STATE:
 		return accept_state(link, message);
 	case NETWORK_SCANNED:
+		link->has_looked = true;
 		end_scan(link);
 		return true;
 	case NETWORK_INCOMING:

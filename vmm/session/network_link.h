@@ -43,6 +43,7 @@ struct network_link {
 	char *state;	    /* the last one, while it waits for that; ours */
 	char *text;	    /* of a message that is received */
 	bool is_scanning;   /* SCAN was sent, and is not answered */
+	bool has_looked;    /* one was answered */
 	void (*on_scanned)(void *context);
 	void *context;
 	int incoming_fds[PROTOCOL_INCOMING_MAX]; /* wait for guest-init; else -1 */

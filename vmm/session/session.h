@@ -46,6 +46,7 @@ struct session_config {
 	int network_fd;		/* backend/network_channel.h, or -1; taken */
 	int resolver_fd;	/* socket_channel.h of the network process, or -1; taken */
 	struct network_cards cards;
+	bool needs_network; /* somebody made one for the container: no start without */
 	/* Tell the launcher that the container is created. */
 	void (*on_created)(void *context);
 	/* The guest says that its OOM killer ended a process: any number of times. */

@@ -26,22 +26,34 @@ static void start(struct session *session, struct control_client *client)
 	network_link_scan(&session->network);
 }
 
+/* The container waits for another one. */
+static void refuse_start(struct session *session, int code, const char *text)
+{
+	session->state = SESSION_CREATED;
+	if (session->start_client)
+		control_reply(session->start_client, code, text);
+	session->start_client = NULL;
+}
+
 void session_on_network_scanned(void *context)
 {
 	struct session *session = context;
 
 	if (session->state != SESSION_STARTING)
 		return;
+	if (session->config.needs_network && !session->network.has_looked) {
+		refuse_start(session, ENETDOWN,
+			     "the network process has ended before it set up the container's "
+			     "network; the log says why");
+		return;
+	}
 	/* An engine may have resized the terminal before it was ours, when nobody was told. */
 	session_send_window_size(session);
 	if (guest_channel_send(&session->channel, "{\"type\":\"start\"}") == 0) {
 		relay_release(&session->processes[0].relays[PROTOCOL_STDIN]);
 		return;
 	}
-	session->state = SESSION_CREATED;
-	if (session->start_client)
-		control_reply(session->start_client, EBUSY, "the guest does not take messages");
-	session->start_client = NULL;
+	refuse_start(session, EBUSY, "the guest does not take messages");
 }
 
 static void signal_processes(struct session *session, struct control_client *client,
