@@ -217,7 +217,7 @@ static bool console_answers(struct device *device)
 	       written == 0;
 }
 
-/* What is sent from a slot without a card is lost; from one with a card the host's filter denies it. */
+/* From a slot without a card this is lost; from one with a card the host's filter denies it. */
 static bool net_answers(struct device *device)
 {
 	static const uint8_t frame[NET_FRAME_SIZE];
