@@ -80,11 +80,13 @@ MONITOR_SOURCES := $(sort $(SANDBOX_SOURCES) vmm/sandbox/monitor_calls.c $(wildc
 	vmm/bus/*.[ch] vmm/backend/*.[ch] vmm/virtio/*.[ch] vmm/session/*.[ch] vmm/machine.[ch] \
 	vmm/container/monitor.[ch] vmm/container/launch_message.[ch] guest-init/protocol.h))
 FILE_SERVER_SOURCES := $(sort $(SANDBOX_SOURCES) vmm/sandbox/file_server_calls.c $(wildcard \
-	vmm/base/*.[ch] vmm/backend/fs_channel.[ch] vmm/backend/socket_channel.[ch] \
+	vmm/base/*.[ch] vmm/backend/fs_channel.[ch] vmm/backend/packet.[ch] \
+	vmm/backend/socket_channel.[ch] \
 	vmm/file_server/*.[ch] vmm/container/*.[ch] vmm/host_cgroup/oom_report.[ch] \
 	guest-init/protocol.h))
 NETWORK_SOURCES := $(sort $(SANDBOX_SOURCES) vmm/sandbox/network_process_calls.c $(wildcard \
-	vmm/base/*.[ch] vmm/backend/network_channel.[ch] vmm/backend/socket_channel.[ch] \
+	vmm/base/*.[ch] vmm/backend/network_channel.[ch] vmm/backend/packet.[ch] \
+	vmm/backend/socket_channel.[ch] \
 	vmm/network/*.[ch] vmm/container/network_start.[ch]))
 
 $(BUILD)/lines.h: $(MONITOR_SOURCES) $(FILE_SERVER_SOURCES) $(NETWORK_SOURCES)

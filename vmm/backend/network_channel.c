@@ -2,20 +2,14 @@
 #include "vmm/backend/network_channel.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/socket.h>
 
+#include "vmm/backend/packet.h"
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
 
 /* A packet with the longest text, the kernel's own part included, and some small ones. */
 #define BUFFER_SIZE (2 * (int)NETWORK_STATE_MAX)
-
-/* One descriptor, suitably aligned. */
-union passed {
-	struct cmsghdr header;
-	char bytes[CMSG_SPACE(sizeof(int))];
-};
 
 int network_channel_create(int *ret_monitor_fd, int *ret_process_fd, struct error *err)
 {
@@ -49,40 +43,10 @@ int network_channel_send(int fd, const struct network_message *message, const ch
 		{ .iov_base = &copy, .iov_len = sizeof(copy) },
 		{ .iov_base = start.wanted, .iov_len = copy.size },
 	};
-	struct msghdr packet = { .msg_iov = parts, .msg_iovlen = copy.size ? 2 : 1 };
-	union passed passed = { .bytes = { 0 } };
-	ssize_t n;
 
 	if (copy.size > NETWORK_STATE_MAX)
 		return -EMSGSIZE;
-	if (passed_fd >= 0) {
-		packet.msg_control = passed.bytes;
-		packet.msg_controllen = sizeof(passed.bytes);
-		passed.header.cmsg_level = SOL_SOCKET;
-		passed.header.cmsg_type = SCM_RIGHTS;
-		passed.header.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&passed.header), &passed_fd, sizeof(int));
-	}
-	do
-		n = sendmsg(fd, &packet, MSG_NOSIGNAL | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
-}
-
-/*
- * The descriptor that came with @packet, or -1. The kernel has room for one only, and closes those
- * there was no room for.
- */
-static int passed_descriptor(struct msghdr *packet)
-{
-	const struct cmsghdr *header = CMSG_FIRSTHDR(packet);
-	int fd;
-
-	if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||
-	    header->cmsg_len != CMSG_LEN(sizeof(fd)))
-		return -1;
-	memcpy(&fd, CMSG_DATA(header), sizeof(fd));
-	return fd;
+	return packet_send(fd, parts, copy.size ? 2 : 1, passed_fd);
 }
 
 /* Whether @message of @len bytes, text included, is one; @has_fd: a descriptor came along. */
@@ -105,24 +69,12 @@ int network_channel_receive(int fd, struct network_message *ret_message, char *t
 		{ .iov_base = &message, .iov_len = sizeof(message) },
 		{ .iov_base = text, .iov_len = NETWORK_STATE_MAX },
 	};
-	union passed passed = { .bytes = { 0 } };
-	struct msghdr packet = { .msg_iov = parts,
-				 .msg_iovlen = ARRAY_SIZE(parts),
-				 .msg_control = passed.bytes,
-				 /* Not the padding, where a second one would fit. */
-				 .msg_controllen = CMSG_LEN(sizeof(int)) };
 	AUTO_CLOSE int passed_fd = -1;
-	ssize_t n;
+	ssize_t n = packet_receive(fd, parts, ARRAY_SIZE(parts), &passed_fd);
 
-	do
-		n = recvmsg(fd, &packet, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return errno == ECONNRESET || errno == EPIPE ? 0 : -errno;
-	passed_fd = passed_descriptor(&packet);
-	if (n == 0)
-		return 0;
-	if (packet.msg_flags & MSG_CTRUNC || !is_message(&message, (size_t)n, passed_fd >= 0))
+	if (n <= 0)
+		return (int)n;
+	if (!is_message(&message, (size_t)n, passed_fd >= 0))
 		return -EPROTO;
 	text[message.size] = '\0';
 	*ret_message = message;
