@@ -20,7 +20,7 @@ int packet_send(int fd, struct iovec *parts, size_t nr_parts, int passed_fd);
 
 /*
  * Receive one into @parts, and the descriptor that came with it, else -1 in *@ret_passed_fd; it is
- * the caller's. Returns its size, which may be more than @parts take; 0 when the other side is gone;
- * or a negative errno value, -EAGAIN for none now, -EPROTO for more than one descriptor.
+ * the caller's. Returns its size, which may be more than @parts take; 0 when the other side is
+ * gone; or a negative errno value, -EAGAIN for none now, -EPROTO for more than one descriptor.
  */
 ssize_t packet_receive(int fd, struct iovec *parts, size_t nr_parts, int *ret_passed_fd);
