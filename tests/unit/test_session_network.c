@@ -258,6 +258,12 @@ static void test_resolver(void)
 	int pair[2], fd;
 	char bytes[8];
 
+	/* Not before there is a container to ask. */
+	set_up(SESSION_BOOTING);
+	ok(!session_guest_connect_port(&box, FOR_NETWORK, PROTOCOL_PORT_RESOLVER));
+	is_int(socket_channel_receive(box.resolver_fd, &message, &fd), -EAGAIN);
+	session_guest_fini(&box);
+
 	set_up(SESSION_CREATED);
 	ok(session_guest_connect_port(&box, FOR_NETWORK, PROTOCOL_PORT_RESOLVER));
 	is_int(socket_channel_receive(box.resolver_fd, &message, &fd), 1);

@@ -271,7 +271,8 @@ static bool on_connect(void *context, struct vsock_connection *connection, uint3
 		return true;
 	}
 	if (port >= PROTOCOL_PORT_INCOMING || port == PROTOCOL_PORT_RESOLVER)
-		return session->state != SESSION_EXITED && on_socket(session, connection, port);
+		return session->state > SESSION_BOOTING && session->state < SESSION_EXITED &&
+		       on_socket(session, connection, port);
 	if (index >= PROTOCOL_PROCESSES_MAX * PROTOCOL_NR_STREAMS)
 		return false;
 	return session_process_connect(&session->processes[index / PROTOCOL_NR_STREAMS],
