@@ -16,14 +16,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "guest-init/host_connection.h"
 #include "guest-init/kernel_settings.h"
 #include "guest-init/mount_object.h"
 #include "guest-init/protocol.h"
 #include "guest-init/resolver.h"
+#include "tests/unit/host_pairs.h"
 #include "tests/unit/tap.h"
 
-#define NR_CONNECTIONS 200
 #define NR_AT_A_TIME 64
 #define SERVER "127.0.0.11"
 
@@ -37,10 +36,6 @@
 static struct resolver *resolver;
 static int cgroup_root = -1, cgroup = -1;
 static char cgroup_name[64];
-static int host_fds[NR_CONNECTIONS]; /* the host's ends, in the order of connections */
-static unsigned int nr_hosts;
-static uint32_t last_port;
-static bool is_host_away;
 static time_t seconds_ahead; /* of the clock that guest-init reads */
 
 /* glibc's names of the parameters are reserved ones. */
@@ -51,23 +46,6 @@ int clock_gettime(clockid_t clock, struct timespec *ret_now)
 
 	ret_now->tv_sec += seconds_ahead;
 	return r;
-}
-
-int host_connection_open(uint32_t port, struct failure *err)
-{
-	return failure_set(err, ECONNREFUSED, "port %u", port);
-}
-
-int host_connection_begin(uint32_t port)
-{
-	int pair[2];
-
-	last_port = port;
-	if (is_host_away || nr_hosts == NR_CONNECTIONS ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
-		return -ECONNREFUSED;
-	host_fds[nr_hosts++] = pair[0];
-	return pair[1];
 }
 
 static void run(void)

@@ -13,38 +13,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "guest-init/host_connection.h"
 #include "guest-init/protocol.h"
 #include "guest-init/shared_tree.h"
 #include "guest-init/socket_listener.h"
+#include "tests/unit/host_pairs.h"
 #include "tests/unit/scratch_dir.h"
 #include "tests/unit/tap.h"
 
 #define ID 5u
-#define NR_CONNECTIONS 100
 
 static struct socket_listeners *listeners;
-static int host_fds[NR_CONNECTIONS]; /* the host's ends, in the order of connections */
-static unsigned int nr_hosts;
-static uint32_t last_port;
-static bool is_host_away;
-
-int host_connection_open(uint32_t port, struct failure *err)
-{
-	return failure_set(err, ECONNREFUSED, "port %u", port);
-}
-
-int host_connection_begin(uint32_t port)
-{
-	int pair[2];
-
-	last_port = port;
-	if (is_host_away || nr_hosts == NR_CONNECTIONS ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
-		return -ECONNREFUSED;
-	host_fds[nr_hosts++] = pair[0];
-	return pair[1];
-}
 
 /* Let guest-init do all it can. */
 static void run(void)
