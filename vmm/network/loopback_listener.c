@@ -143,12 +143,18 @@ static int put_socket(int map_fd, uint32_t key, int fd)
 	return bpf(BPF_MAP_UPDATE_ELEM, &attr);
 }
 
-/* Returns a descriptor, or a negative errno value: no IPv6, no loopback. */
+/*
+ * Returns a descriptor, or a negative errno value: no IPv6. The loopback may be down as yet, and
+ * then has no ::1; 127.0.0.1 is taken all the same.
+ */
 static int listen_at(const struct sockaddr *address, socklen_t size)
 {
 	AUTO_CLOSE int fd =
 		socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+	const int on = 1;
 
+	if (fd >= 0 && address->sa_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on));
 	/* At any port: the program does not ask for it. */
 	if (fd < 0 || bind(fd, address, size) < 0 || listen(fd, BACKLOG) < 0)
 		return -errno;
