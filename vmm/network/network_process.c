@@ -144,7 +144,7 @@ static void read_news(struct network_process *process)
 
 /* --- the monitor ------------------------------------------------------------------------------ */
 
-/* Returns 0, or a negative errno value when the monitor is gone. */
+/* Returns 0, or a negative errno value. */
 static int tell(struct network_process *process)
 {
 	const struct network_message scanned = { .type = NETWORK_SCANNED };
@@ -156,6 +156,16 @@ static int tell(struct network_process *process)
 	}
 	process->is_blocked = r == -EAGAIN;
 	return process->is_blocked ? 0 : r;
+}
+
+/* The same in the words of serve(). */
+static int tell_monitor(struct network_process *process)
+{
+	int r = tell(process);
+
+	if (r == -EPIPE || r == -ECONNRESET)
+		return 0;
+	return r < 0 ? r : 1;
 }
 
 /* Returns 1, 0 when the monitor is gone, or a negative errno value. */
@@ -251,7 +261,7 @@ static int serve(struct network_process *process)
 		look(process);
 		is_told = false;
 	}
-	return is_told || tell(process) == 0;
+	return is_told ? 1 : tell_monitor(process);
 }
 
 int network_process_run(const struct network_process_config *config, struct error *err)
@@ -273,7 +283,7 @@ int network_process_run(const struct network_process_config *config, struct erro
 		return r;
 	}
 	look(&process);
-	r = tell(&process) == 0;
+	r = tell_monitor(&process);
 	while (r > 0)
 		r = serve(&process);
 	process_fini(&process);
