@@ -129,7 +129,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PROTOCOL_VERSION 2
+#define PROTOCOL_VERSION 3
 #define PROTOCOL_PORT_CONTROL 1024u
 #define PROTOCOL_PORT_STREAMS 65536u
 #define PROTOCOL_JSON_MAX (8u << 20) /* bytes of one host -> guest message */
