@@ -214,14 +214,14 @@ static int load_guest(struct machine *machine, struct error *err)
 		.nr_virtio = MACHINE_NR_DEVICES,
 	};
 	struct cpu_boot_state state;
-	int r = kernel_image_map(&machine->memory, config->kernel_fd, config->kernel_path,
-				 &plan.entry, err);
+	int r = kernel_image_load(&machine->memory, config->kernel_fd, config->kernel_path,
+				  &plan.entry, err);
 
 	if (!r)
 		r = kernel_relocate(&machine->memory, config->kernel_fd, config->kernel_path, err);
 	if (!r)
-		r = initramfs_map(&machine->memory, config->initramfs_fd, config->initramfs_path,
-				  &plan.initramfs, &plan.initramfs_size, err);
+		r = initramfs_load(&machine->memory, config->initramfs_fd, config->initramfs_path,
+				   &plan.initramfs, &plan.initramfs_size, err);
 	if (!r && plan.initramfs.raw < kernel_image_end(config->kernel_fd))
 		r = error_invalid(err, "kernel and initramfs do not fit into %llu MiB of memory",
 				  (unsigned long long)(config->memory_bytes >> 20));

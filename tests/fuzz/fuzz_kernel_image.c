@@ -198,13 +198,13 @@ static void relocate(int fd)
 		BUG_ON(err.code <= 0 || !err.text[0]);
 }
 
-static void map_initramfs(int fd)
+static void load_initramfs(int fd)
 {
 	gpa_t address = { ENTRY_UNTOUCHED };
 	struct error err = { 0 };
 	uint64_t size = 0;
 
-	if (initramfs_map(&memory, fd, "initramfs", &address, &size, &err) < 0)
+	if (initramfs_load(&memory, fd, "initramfs", &address, &size, &err) < 0)
 		BUG_ON(err.code <= 0 || !err.text[0]);
 	else
 		BUG_ON(!guest_memory_range(&memory, address, size) || !size);
@@ -235,12 +235,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(bytes, program.bytes, size);
 	}
 	BUG_ON(fd < 0 || write(fd, bytes, size) != (ssize_t)size);
-	if (kernel_image_map(&memory, fd, "kernel", &entry, &err) < 0)
+	if (kernel_image_load(&memory, fd, "kernel", &entry, &err) < 0)
 		BUG_ON(err.code <= 0 || !err.text[0] || entry.raw != ENTRY_UNTOUCHED);
 	else
 		BUG_ON(entry.raw < LAYOUT_HIGH_RAM || entry.raw >= LOW_SIZE);
 	relocate(fd);
-	map_initramfs(fd);
+	load_initramfs(fd);
 	check_guards();
 	forget_pages();
 	(void)close(fd);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_kernel_image.c - a good kernel and initramfs are mapped, every wrong one is refused */
+/* test_kernel_image.c - a good kernel and initramfs are loaded, every wrong one is refused */
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -67,14 +67,14 @@ static int make_file(const struct kernel *kernel, size_t size)
 	return fd;
 }
 
-static int map(const struct kernel *kernel, size_t size)
+static int load(const struct kernel *kernel, size_t size)
 {
 	int fd = make_file(kernel, size);
 	int r;
 
 	entry.raw = 0;
 	err.text[0] = 0;
-	r = kernel_image_map(&memory, fd, "vmlinux", &entry, &err);
+	r = kernel_image_load(&memory, fd, "vmlinux", &entry, &err);
 	(void)close(fd);
 	return r;
 }
@@ -91,7 +91,7 @@ static void test_good(void)
 {
 	struct kernel kernel = good_kernel();
 
-	is_int(map(&kernel, FILE_SIZE), 0);
+	is_int(load(&kernel, FILE_SIZE), 0);
 	is_int(entry.raw, TEXT + 0x123);
 	is_int(at(TEXT), 1 + PAGE % 251);
 	is_int(at(TEXT + TEXT_SIZE - 1), 1 + (PAGE + TEXT_SIZE - 1) % 251);
@@ -103,7 +103,12 @@ static void test_good(void)
 	kernel.header.e_type = ET_DYN;
 	kernel.segments[1].p_type = PT_NOTE;
 	kernel.segments[1].p_paddr = 1; /* not loaded, so not looked at */
-	is_int(map(&kernel, FILE_SIZE), 0);
+	is_int(load(&kernel, FILE_SIZE), 0);
+	/* Where the bytes lie in the file's pages does not matter. */
+	kernel = good_kernel();
+	kernel.segments[1].p_offset = DATA_OFFSET - 1;
+	is_int(load(&kernel, FILE_SIZE), 0);
+	is_int(at(DATA), 1 + (DATA_OFFSET - 1) % 251);
 }
 
 /* The guest writes into its own copy, never into the file that others share. */
@@ -113,7 +118,7 @@ static void test_private(void)
 	int fd = make_file(&kernel, FILE_SIZE);
 	uint8_t byte = 0xee;
 
-	is_int(kernel_image_map(&memory, fd, "vmlinux", &entry, &err), 0);
+	is_int(kernel_image_load(&memory, fd, "vmlinux", &entry, &err), 0);
 	is_int(guest_memory_write(&memory, (gpa_t){ TEXT }, &byte, 1), 0);
 	is_int(pread(fd, &byte, 1, (off_t)PAGE), 1);
 	is_int(byte, 1 + PAGE % 251);
@@ -126,7 +131,7 @@ static void refuse(const struct kernel *kernel, size_t size, const char *why)
 
 	(void)snprintf(want, sizeof(want), "'vmlinux' is not a kernel this monitor can start: %s",
 		       why);
-	is_int(map(kernel, size), -EINVAL);
+	is_int(load(kernel, size), -EINVAL);
 	is_str(err.text, want);
 	is_int(entry.raw, 0);
 }
@@ -170,7 +175,6 @@ static void test_bad_segments(void)
 {
 	static const char no_file[] = "a segment lies outside the file";
 	static const char no_ram[] = "a segment lies outside of RAM";
-	static const char shifted[] = "a segment cannot be mapped, its pages are shifted";
 	static const char no_entry[] = "its entry point lies in no segment";
 
 	REFUSE(segments[1].p_offset, FILE_SIZE + 0x10, no_file);
@@ -179,8 +183,6 @@ static void test_bad_segments(void)
 	REFUSE(segments[1].p_filesz, UINT64_MAX, no_file);
 	REFUSE(segments[1].p_filesz, UINT64_MAX - DATA_OFFSET + 1, no_file); /* wraps to 0 */
 	REFUSE(segments[1].p_memsz, DATA_SIZE - 1, no_file);
-	REFUSE(segments[1].p_paddr, DATA + 1, shifted);
-	REFUSE(segments[1].p_offset, DATA_OFFSET - 1, shifted);
 	REFUSE(segments[0].p_paddr, LAYOUT_HIGH_RAM - PAGE, no_ram);
 	REFUSE(segments[0].p_paddr, 0, no_ram);
 	REFUSE(segments[0].p_paddr, GUEST_MEMORY_LOW_LIMIT - PAGE, no_ram);
@@ -201,25 +203,25 @@ static void test_edges_of_memory(void)
 
 	kernel.segments[0].p_paddr = LAYOUT_HIGH_RAM;
 	kernel.header.e_entry = LAYOUT_HIGH_RAM + TEXT_SIZE - 1;
-	is_int(map(&kernel, FILE_SIZE), 0);
+	is_int(load(&kernel, FILE_SIZE), 0);
 	kernel = good_kernel();
 	kernel.segments[1].p_memsz = MEMORY_SIZE - DATA;
-	is_int(map(&kernel, FILE_SIZE), 0);
+	is_int(load(&kernel, FILE_SIZE), 0);
 	kernel.segments[1].p_memsz++;
-	is_int(map(&kernel, FILE_SIZE), -EINVAL);
+	is_int(load(&kernel, FILE_SIZE), -EINVAL);
 	is_str(err.text, "the kernel 'vmlinux' does not fit into the VM's memory");
 	kernel = good_kernel();
 	kernel.segments[1].p_filesz = 0;
 	kernel.segments[1].p_memsz = 0;
-	is_int(map(&kernel, FILE_SIZE), 0);
+	is_int(load(&kernel, FILE_SIZE), 0);
 }
 
 static void test_no_file(void)
 {
 	int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	is_int(kernel_image_map(&memory, fd, "/", &entry, &err), -EINVAL);
-	is_int(kernel_image_map(&memory, -1, "none", &entry, &err), -EBADF);
+	is_int(kernel_image_load(&memory, fd, "/", &entry, &err), -EINVAL);
+	is_int(kernel_image_load(&memory, -1, "none", &entry, &err), -EBADF);
 	(void)close(fd);
 }
 
@@ -230,23 +232,23 @@ static void test_initramfs(void)
 	gpa_t address = { 7 };
 	uint64_t size = 7;
 
-	is_int(initramfs_map(&memory, fd, "empty", &address, &size, &err), -EINVAL);
+	is_int(initramfs_load(&memory, fd, "empty", &address, &size, &err), -EINVAL);
 	ok(address.raw == 7 && size == 7);
 	ok(write(fd, content, sizeof(content)) == (ssize_t)sizeof(content));
 	ok(pwrite(fd, "!", 1, (off_t)sizeof(content) - 1) == 1);
-	is_int(initramfs_map(&memory, fd, "initramfs", &address, &size, &err), 0);
+	is_int(initramfs_load(&memory, fd, "initramfs", &address, &size, &err), 0);
 	is_int(size, sizeof(content));
 	is_int(address.raw, MEMORY_SIZE - 2 * PAGE);
 	is_int(at(address.raw), 'f');
 	is_int(at(address.raw + size - 1), '!');
 	is_int(at(MEMORY_SIZE - 1), 0);
 	ok(ftruncate(fd, (off_t)(MEMORY_SIZE / 2)) == 0);
-	is_int(initramfs_map(&memory, fd, "half", &address, &size, &err), 0);
+	is_int(initramfs_load(&memory, fd, "half", &address, &size, &err), 0);
 	ok(ftruncate(fd, (off_t)(MEMORY_SIZE / 2 + 1)) == 0);
-	is_int(initramfs_map(&memory, fd, "large", &address, &size, &err), -EINVAL);
+	is_int(initramfs_load(&memory, fd, "large", &address, &size, &err), -EINVAL);
 	is_str(err.text, "the initramfs 'large' does not fit into the VM's memory");
 	(void)close(fd);
-	is_int(initramfs_map(&memory, -1, "none", &address, &size, &err), -EBADF);
+	is_int(initramfs_load(&memory, -1, "none", &address, &size, &err), -EBADF);
 }
 
 int main(void)

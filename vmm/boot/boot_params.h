@@ -12,7 +12,7 @@
 #include "vmm/memory/guest_memory.h"
 
 struct boot_plan {
-	gpa_t entry; /* of the mapped kernel */
+	gpa_t entry; /* of the loaded kernel */
 	gpa_t initramfs;
 	uint64_t initramfs_size;
 	const char *command_line;

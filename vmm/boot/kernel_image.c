@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,45 +19,42 @@ static int not_a_kernel(struct error *err, const char *path, const char *why)
 	return error_invalid(err, "'%s' is not a kernel this monitor can start: %s", path, why);
 }
 
-/* Map @len bytes of @fd from page-aligned @offset over guest memory at page-aligned @host. */
-static int map_over(void *host, uint64_t len, int fd, uint64_t offset, const char *path,
-		    struct error *err)
+/* Read @len bytes of @fd from @offset into guest memory at @host. */
+static int load(uint8_t *host, uint64_t len, int fd, uint64_t offset, const char *path,
+		struct error *err)
 {
-	if (mmap(host, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, (off_t)offset) ==
-	    MAP_FAILED)
-		return error_set(err, errno, "map '%s'", path);
+	while (len > 0) {
+		ssize_t n = pread(fd, host, len, (off_t)offset);
+
+		if (n < 0)
+			return error_set(err, errno, "read '%s'", path);
+		if (n == 0)
+			return error_invalid(err, "'%s' became shorter while it was read", path);
+		host += n;
+		offset += (uint64_t)n;
+		len -= (uint64_t)n;
+	}
 	return 0;
 }
 
-static int map_segment(const struct guest_memory *memory, int fd, const char *path,
-		       const Elf64_Phdr *header, uint64_t file_size, struct error *err)
+static int load_segment(const struct guest_memory *memory, int fd, const char *path,
+			const Elf64_Phdr *header, uint64_t file_size, struct error *err)
 {
-	uint64_t in_page = header->p_paddr % PAGE_SIZE;
-	uint64_t mapped = align_up(header->p_filesz + in_page, PAGE_SIZE);
 	uint8_t *host;
-	int r;
 
 	if (!range_fits(header->p_offset, header->p_filesz, file_size) ||
-	    header->p_filesz > header->p_memsz || header->p_offset < in_page)
+	    header->p_filesz > header->p_memsz)
 		return not_a_kernel(err, path, "a segment lies outside the file");
-	if (header->p_offset % PAGE_SIZE != in_page)
-		return not_a_kernel(err, path, "a segment cannot be mapped, its pages are shifted");
 	if (header->p_paddr < LAYOUT_HIGH_RAM ||
 	    !range_fits(header->p_paddr, header->p_memsz, GUEST_MEMORY_LOW_LIMIT))
 		return not_a_kernel(err, path, "a segment lies outside of RAM");
-	host = guest_memory_range(memory, (gpa_t){ header->p_paddr - in_page },
-				  align_up(header->p_memsz + in_page, PAGE_SIZE));
+	host = guest_memory_range(memory, (gpa_t){ header->p_paddr }, header->p_memsz);
 	if (!host)
 		return error_invalid(err, "the kernel '%s' does not fit into the VM's memory",
 				     path);
-	if (!header->p_filesz)
-		return 0;
-	r = map_over(host, mapped, fd, header->p_offset - in_page, path, err);
-	if (r < 0)
-		return r;
-	/* What follows the segment in its last page belongs to something else, here it is zero. */
-	memset(host + in_page + header->p_filesz, 0, mapped - in_page - header->p_filesz);
-	return 0;
+	/* Nearly all of it is written anyway, by relocation and by the kernel to itself. */
+	guest_memory_prefer_huge_pages(memory, (gpa_t){ header->p_paddr }, header->p_memsz);
+	return load(host, header->p_filesz, fd, header->p_offset, path, err);
 }
 
 static int check_header(const Elf64_Ehdr *header, const char *path, struct error *err)
@@ -82,11 +78,11 @@ static bool read_at(int fd, void *data, size_t len, uint64_t offset)
 	return offset <= INT64_MAX && pread(fd, data, len, (off_t)offset) == (ssize_t)len;
 }
 
-int kernel_image_map(const struct guest_memory *memory, int fd, const char *path, gpa_t *ret_entry,
-		     struct error *err)
+int kernel_image_load(const struct guest_memory *memory, int fd, const char *path, gpa_t *ret_entry,
+		      struct error *err)
 {
 	Elf64_Phdr segments[PROGRAM_HEADERS_MAX];
-	bool entry_is_mapped = false;
+	bool entry_is_loaded = false;
 	Elf64_Ehdr header;
 	struct stat st;
 	int r;
@@ -105,14 +101,14 @@ int kernel_image_map(const struct guest_memory *memory, int fd, const char *path
 
 		if (segment->p_type != PT_LOAD)
 			continue;
-		r = map_segment(memory, fd, path, segment, (uint64_t)st.st_size, err);
+		r = load_segment(memory, fd, path, segment, (uint64_t)st.st_size, err);
 		if (r < 0)
 			return r;
 		if (header.e_entry >= segment->p_paddr &&
 		    header.e_entry - segment->p_paddr < segment->p_filesz)
-			entry_is_mapped = true;
+			entry_is_loaded = true;
 	}
-	if (!entry_is_mapped)
+	if (!entry_is_loaded)
 		return not_a_kernel(err, path, "its entry point lies in no segment");
 	if (header.e_entry >= LAYOUT_IDENTITY_SIZE)
 		return not_a_kernel(err, path, "its entry point lies too high");
@@ -140,13 +136,13 @@ uint64_t kernel_image_end(int fd)
 	return end;
 }
 
-int initramfs_map(const struct guest_memory *memory, int fd, const char *path, gpa_t *ret_address,
-		  uint64_t *ret_size, struct error *err)
+int initramfs_load(const struct guest_memory *memory, int fd, const char *path, gpa_t *ret_address,
+		   uint64_t *ret_size, struct error *err)
 {
 	uint64_t low_end = memory->regions[0].size;
-	uint64_t mapped, size;
+	uint64_t room, size;
 	struct stat st;
-	void *host;
+	uint8_t *host;
 	int r;
 
 	if (fstat(fd, &st) < 0)
@@ -154,15 +150,15 @@ int initramfs_map(const struct guest_memory *memory, int fd, const char *path, g
 	if (!S_ISREG(st.st_mode) || st.st_size == 0)
 		return error_invalid(err, "'%s' is not an initramfs: it is empty or no file", path);
 	size = (uint64_t)st.st_size;
-	mapped = align_up(size, PAGE_SIZE);
-	if (mapped > low_end / 2)
+	room = align_up(size, PAGE_SIZE);
+	if (room > low_end / 2)
 		return error_invalid(err, "the initramfs '%s' does not fit into the VM's memory",
 				     path);
-	ret_address->raw = low_end - mapped;
-	host = guest_memory_range(memory, *ret_address, mapped);
+	ret_address->raw = low_end - room;
+	host = guest_memory_range(memory, *ret_address, room);
 	if (!host)
 		return error_set(err, EFAULT, "place the initramfs");
-	r = map_over(host, mapped, fd, 0, path, err);
+	r = load(host, size, fd, 0, path, err);
 	if (!r)
 		*ret_size = size;
 	return r;

@@ -11,6 +11,7 @@
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
 #include "vmm/boot/kernel_image.h"
+#include "vmm/boot/memory_layout.h"
 
 #define RELOCATION_SECTION ".bulkhead.relocs"
 #define RELOCATION_SIZE_MAX (UINT32_C(8) << 20)
@@ -67,26 +68,38 @@ static int find_section(int fd, const char *path, uint64_t *ret_offset, uint64_t
 	return 0;
 }
 
-static bool relocate_one(const struct guest_memory *memory, enum relocation_kind kind,
-			 uint32_t place, uint64_t offset)
-{
-	size_t size = kind == ADD_64 ? sizeof(uint64_t) : sizeof(uint32_t);
-	uint64_t address = (uint64_t)(int64_t)(int32_t)place;
-	uint64_t value = 0;
-	void *host;
+/*
+ * The image as one range: there are so many places that looking each of them up in guest memory
+ * shows in the time of a start.
+ */
+struct image_range {
+	uint8_t *host;
+	uint64_t start; /* virtual address, as linked */
+	uint64_t size;
+};
 
-	if (address < KERNEL_MAP_START)
+static bool relocate_one(const struct image_range *image, enum relocation_kind kind, uint32_t place,
+			 uint64_t offset)
+{
+	uint64_t at = (uint64_t)(int64_t)(int32_t)place - image->start;
+	uint64_t wide;
+	uint32_t narrow;
+
+	if (!range_fits(at, kind == ADD_64 ? sizeof(wide) : sizeof(narrow), image->size))
 		return false;
-	host = guest_memory_range(memory, (gpa_t){ address - KERNEL_MAP_START }, size);
-	if (!host)
-		return false;
-	memcpy(&value, host, size);
-	value += kind == SUBTRACT_32 ? -offset : offset;
-	memcpy(host, &value, size); /* little-endian: the low half of a 32-bit value */
+	if (kind == ADD_64) {
+		memcpy(&wide, image->host + at, sizeof(wide));
+		wide += offset;
+		memcpy(image->host + at, &wide, sizeof(wide));
+		return true;
+	}
+	memcpy(&narrow, image->host + at, sizeof(narrow));
+	narrow += (uint32_t)(kind == SUBTRACT_32 ? -offset : offset);
+	memcpy(image->host + at, &narrow, sizeof(narrow));
 	return true;
 }
 
-static int relocate_all(const struct guest_memory *memory, const uint32_t *places, size_t count,
+static int relocate_all(const struct image_range *image, const uint32_t *places, size_t count,
 			uint64_t offset, const char *path, struct error *err)
 {
 	unsigned int kind = ADD_32;
@@ -96,17 +109,17 @@ static int relocate_all(const struct guest_memory *memory, const uint32_t *place
 
 		if (place == 0)
 			kind++;
-		else if (!relocate_one(memory, (enum relocation_kind)kind, place, offset))
+		else if (!relocate_one(image, (enum relocation_kind)kind, place, offset))
 			return malformed(err, path, "a relocation lies outside of the kernel");
 	}
 	return 0;
 }
 
-static int choose_offset(int fd, uint64_t *ret_offset, const char *path, struct error *err)
+static int choose_offset(uint64_t end, uint64_t *ret_offset, const char *path, struct error *err)
 {
-	uint64_t end = kernel_image_end(fd), random;
+	uint64_t random;
 
-	if (!end || end > KERNEL_MAP_SIZE)
+	if (end <= LAYOUT_HIGH_RAM || end > KERNEL_MAP_SIZE)
 		return malformed(err, path, "it does not lie in the first GiB");
 	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		return error_set(err, errno, "get random bytes");
@@ -119,19 +132,25 @@ int kernel_relocate(const struct guest_memory *memory, int fd, const char *path,
 {
 	AUTO_FREE uint32_t *places = NULL;
 	uint64_t file_offset = 0, size = 0, offset = 0;
+	struct image_range image = { .start = KERNEL_MAP_START + LAYOUT_HIGH_RAM };
+	uint64_t end = kernel_image_end(fd);
 	int r = find_section(fd, path, &file_offset, &size, err);
 
 	if (r <= 0)
 		return r;
 	if (size > RELOCATION_SIZE_MAX || size % sizeof(*places))
 		return malformed(err, path, "its list of relocations has an impossible size");
-	r = choose_offset(fd, &offset, path, err);
+	r = choose_offset(end, &offset, path, err);
 	if (r < 0)
 		return r;
+	image.size = end - LAYOUT_HIGH_RAM; /* no segment lies below */
+	image.host = guest_memory_range(memory, (gpa_t){ LAYOUT_HIGH_RAM }, image.size);
+	if (!image.host)
+		return malformed(err, path, "it does not lie in the VM's memory");
 	places = malloc(size + 1);
 	if (!places)
 		return error_set(err, ENOMEM, "relocate '%s'", path);
 	if (!read_at(fd, places, size, file_offset))
 		return malformed(err, path, "its list of relocations lies outside the file");
-	return relocate_all(memory, places, size / sizeof(*places), offset, path, err);
+	return relocate_all(&image, places, size / sizeof(*places), offset, path, err);
 }

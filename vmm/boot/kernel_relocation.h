@@ -17,7 +17,7 @@
 #include "vmm/memory/guest_memory.h"
 
 /*
- * Relocate the kernel that kernel_image_map() mapped from @fd by a random multiple of 2 MiB. A
+ * Relocate the kernel that kernel_image_load() loaded from @fd by a random multiple of 2 MiB. A
  * kernel without the section stays where it is linked.
  */
 int kernel_relocate(const struct guest_memory *memory, int fd, const char *path, struct error *err);

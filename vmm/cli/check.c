@@ -93,7 +93,7 @@ static int check_kernel(struct findings *findings, const char **remedy, struct e
 		return r;
 	r = guest_memory_init(&memory, PROBE_GUEST_MEMORY, err);
 	if (!r) {
-		r = kernel_image_map(&memory, image.fd, image.path, &entry, err);
+		r = kernel_image_load(&memory, image.fd, image.path, &entry, err);
 		guest_memory_fini(&memory);
 	}
 	findings->kernel = pointer_take(image.path);

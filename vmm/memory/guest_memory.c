@@ -101,3 +101,19 @@ int guest_memory_write(const struct guest_memory *memory, gpa_t gpa, const void 
 	memcpy(host, data, len);
 	return 0;
 }
+
+void guest_memory_prefer_huge_pages(const struct guest_memory *memory, gpa_t gpa, uint64_t len)
+{
+	for (unsigned int i = 0; i < memory->nr_regions; i++) {
+		const struct guest_memory_region *region = &memory->regions[i];
+		uint64_t start, end;
+
+		if (gpa.raw < region->base.raw ||
+		    !range_fits(gpa.raw - region->base.raw, len, region->size))
+			continue;
+		start = (gpa.raw - region->base.raw) & ~(HUGE_PAGE_SIZE - 1);
+		end = min_u64(align_up(gpa.raw - region->base.raw + len, HUGE_PAGE_SIZE),
+			      region->size);
+		(void)madvise(region->host + start, end - start, MADV_HUGEPAGE);
+	}
+}

@@ -56,3 +56,9 @@ int guest_memory_read(const struct guest_memory *memory, gpa_t gpa, void *data, 
 /* Copy @len bytes into guest memory. Returns 0, or -EFAULT without copying anything. */
 int guest_memory_write(const struct guest_memory *memory, gpa_t gpa, const void *data,
 		       uint64_t len);
+
+/*
+ * Ask the host for huge pages behind [@gpa, @gpa + @len), which lies in one region and will be
+ * filled anyway. Nothing else changes, and a host without any is no error.
+ */
+void guest_memory_prefer_huge_pages(const struct guest_memory *memory, gpa_t gpa, uint64_t len);
