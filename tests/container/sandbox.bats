@@ -132,7 +132,7 @@ root_is_empty()
 	root_is_empty "$NETWORK"
 	files_are "$MONITOR" anon_inode:* socket:* pipe:* /dev/null /dev/net/tun \
 		"$BATS_TEST_TMPDIR/out"
-	files_are "$CONTAINER" anon_inode:* socket:* /memfd:* /dev/null / '/[a-z]*' \
+	files_are "$CONTAINER" anon_inode:* socket:* 'net:*' /memfd:* /dev/null / '/[a-z]*' \
 		'/sys/fs/cgroup/*.oom/cgroup.procs'
 	files_are "$NETWORK" anon_inode:* socket:* /dev/null /dev/net/tun \
 		'*/sys/net/ipv4/ip_local_port_range' '*/net/tcp'

@@ -21,6 +21,7 @@
 #include "vmm/host_cgroup/host_limits.h"
 #include "vmm/host_cgroup/host_usage.h"
 #include "vmm/host_cgroup/oom_report.h"
+#include "vmm/sandbox/namespaces.h"
 
 #define MEMORY_LIMIT (INT64_C(64) << 20)
 
@@ -53,7 +54,7 @@ static pid_t start_member(int nr_children)
 	pid = fork();
 	if (pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (host_cgroup_join(&cgroup, &err) < 0) {
+		if (host_cgroup_join(&cgroup, false, &err) < 0) {
 			fprintf(stderr, "# %s\n", err.text);
 			_exit(EXIT_FAILURE);
 		}
@@ -68,6 +69,24 @@ static pid_t start_member(int nr_children)
 	for (int i = 0; i <= nr_children; i++)
 		ok(read(fds[0], &byte, 1) == 1);
 	(void)close(fds[0]);
+	return pid;
+}
+
+/* The same, born there where version 2 is all there is. */
+static pid_t start_born(bool *ret_is_inside)
+{
+	int fd = host_cgroup_open_unified(&cgroup);
+	pid_t pid = namespaces_fork_into(fd, ret_is_inside, &err);
+
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (host_cgroup_join(&cgroup, *ret_is_inside, &err) < 0)
+			_exit(EXIT_FAILURE);
+		for (;;)
+			(void)pause();
+	}
+	if (fd >= 0)
+		(void)close(fd);
 	return pid;
 }
 
@@ -86,7 +105,8 @@ static void test_life(void)
 	const struct host_cgroup_dir *dir;
 	struct host_usage usage;
 	uint64_t number = 0;
-	pid_t pid;
+	bool is_inside;
+	pid_t pid, born;
 	int status;
 
 	is_int(host_cgroup_make(&cgroup, &err), 0);
@@ -106,11 +126,15 @@ static void test_life(void)
 	host_usage_read(&cgroup, &usage);
 	ok(usage.memory_bytes > 0);
 	is_int(usage.nr_tasks, 3);
+	born = start_born(&is_inside);
+	ok(born > 0 && (!is_inside || is_member(host_cgroup_find(&cgroup, CGROUP_MEMORY), born)));
+	is_int(is_inside, cgroup_layout_is_unified(&layout));
 	/* Another of the same name is refused while there is this one. */
 	is_int(host_cgroup_make(&cgroup, &err), -EBUSY);
 	ok(is_member(&cgroup.dirs[0], pid));
 	is_int(host_cgroup_remove(&cgroup, 10000, &err), 0);
 	ok(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	ok(waitpid(born, &status, 0) == born && WIFSIGNALED(status));
 	for (size_t i = 0; i < cgroup.nr_dirs; i++)
 		ok(access(cgroup.dirs[i].path, F_OK) < 0);
 	is_int(host_cgroup_remove(&cgroup, 0, &err), 0);
@@ -141,7 +165,7 @@ static _Noreturn void run_reporter(int fd)
 	pid_t pid;
 
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
-	if (host_cgroup_join(&cgroup, &err) < 0)
+	if (host_cgroup_join(&cgroup, false, &err) < 0)
 		_exit(EXIT_FAILURE);
 	pid = oom_report_start(fd);
 	while (waitpid(-1, NULL, 0) > 0)

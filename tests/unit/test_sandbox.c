@@ -213,6 +213,38 @@ static void enter_empty(void)
 	check(chdir("../../..") == 0 && open("etc/passwd", O_RDONLY) < 0);
 }
 
+/* The child is in a network namespace that is there as long as its descriptor. */
+static void fork_offline(void)
+{
+	struct stat own, empty, after;
+	struct error err;
+	int fd = -1, status;
+	pid_t pid;
+
+	check(stat("/proc/self/ns/net", &own) == 0);
+	pid = namespaces_fork_offline(&fd, &err);
+	if (pid == 0)
+		end(stat("/proc/self/ns/net", &empty) == 0 && empty.st_ino != own.st_ino ? DONE
+											 : FAILED);
+	check(pid > 1 && waitpid(pid, &status, 0) == pid && is_done(status));
+	check(fstat(fd, &empty) == 0 && empty.st_ino != own.st_ino);
+	check(stat("/proc/self/ns/net", &after) == 0 && after.st_ino == own.st_ino);
+	check(setns(fd, CLONE_NEWNET) == 0);
+}
+
+/* Without a control group it is namespaces_fork(). */
+static void fork_nowhere(void)
+{
+	struct error err;
+	bool is_inside = true;
+	int status;
+	pid_t pid = namespaces_fork_into(-1, &is_inside, &err);
+
+	if (pid == 0)
+		end(getpid() == 1 ? DONE : FAILED);
+	check(!is_inside && pid > 1 && waitpid(pid, &status, 0) == pid && is_done(status));
+}
+
 static void fork_into_namespace(void)
 {
 	struct error err;
@@ -248,6 +280,8 @@ int main(void)
 		ok(is_done(status_of(drop_all_but_one)));
 		ok(is_done(status_of(enter_empty)));
 		ok(is_done(status_of(fork_into_namespace)));
+		ok(is_done(status_of(fork_offline)));
+		ok(is_done(status_of(fork_nowhere)));
 	} else {
 		printf("ok %u - users and namespaces # SKIP needs root\n", ++tap_checks);
 	}

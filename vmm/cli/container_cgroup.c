@@ -129,7 +129,7 @@ int container_cgroup_join(const struct container_state *state, struct error *err
 	int r = host_cgroup_from_json(state->host_cgroup, &cgroup, err);
 
 	if (!r)
-		r = host_cgroup_join(&cgroup, err);
+		r = host_cgroup_join(&cgroup, false, err);
 	host_cgroup_clear(&cgroup);
 	return r;
 }

@@ -72,6 +72,7 @@ static void describe_processes(struct process ret[NR_PROCESSES])
 		.user = "the caller's",
 		.namespaces = { "ipc", "mnt", "net", "pid", "uts" },
 		.files = { "anon_inode:", "socket:", "/memfd:",
+			   "the monitor's empty network namespace",
 			   "files of the container's root and volumes",
 			   "cgroup.procs of a control group without memory",
 			   "the lock of the monitor's user id", "the log file" },

@@ -65,10 +65,11 @@ struct shim {
 	const struct launch_request *request;
 	int sync_fd; /* -1 once the container stands alone */
 	pid_t monitor;
-	int id_lock_fd;	    /* holds the monitor's user id, or -1 */
-	int oom_event_fd;   /* written by the monitor */
-	int oom_report_fd;  /* -1: there is nothing to report with, or it is done */
-	pid_t oom_reporter; /* our child that does it; 0: none */
+	int id_lock_fd;	      /* holds the monitor's user id, or -1 */
+	int oom_event_fd;     /* written by the monitor */
+	int oom_report_fd;    /* -1: there is nothing to report with, or it is done */
+	pid_t oom_reporter;   /* our child that does it; 0: none */
+	int empty_network_fd; /* the monitor's network namespace, which is to outlive it */
 	struct fs_channel channel;
 	struct file_server *server;
 	pthread_t thread;
@@ -215,7 +216,7 @@ static int start_monitor(struct shim *shim, const struct launch_request *request
 		r = socket_connect_init(&shim->sockets, socket_fd, err);
 	if (r < 0)
 		return r;
-	shim->monitor = namespaces_fork(err);
+	shim->monitor = namespaces_fork_offline(&shim->empty_network_fd, err);
 	if (shim->monitor < 0)
 		return shim->monitor;
 	if (shim->monitor == 0)
@@ -335,7 +336,7 @@ static void close_others(const struct shim *shim)
 	int keep[] = {
 		shim->sync_fd,	    shim->channel.memory_fd, shim->channel.socket_fd,
 		shim->oom_event_fd, shim->oom_report_fd,     shim->sockets.channel_fd,
-		shim->id_lock_fd,   log_descriptor(),
+		shim->id_lock_fd,   shim->empty_network_fd,  log_descriptor(),
 	};
 
 	close_descriptors_except(keep, ARRAY_SIZE(keep));
@@ -444,7 +445,7 @@ static _Noreturn void wait_for_end(struct shim *shim, int signal_fd)
 /* Before the first allocation of guest memory, and while the host's files can be seen. */
 static int enter_cgroup(struct shim *shim, struct launch_request *request, struct error *err)
 {
-	int r = host_cgroup_join(request->cgroup, err);
+	int r = host_cgroup_join(request->cgroup, request->is_in_cgroup, err);
 
 	if (r < 0)
 		return r;
@@ -476,6 +477,7 @@ void container_process_run(const struct launch_request *request, int sync_fd)
 		.id_lock_fd = -1,
 		.oom_event_fd = -1,
 		.oom_report_fd = -1,
+		.empty_network_fd = -1,
 	};
 	static struct error err; /* large, and the callees have some, too */
 	struct launch_request moved;

@@ -20,15 +20,17 @@
 
 int launch_start(const struct launch_request *request, struct launch *ret_launch, struct error *err)
 {
+	AUTO_CLOSE int cgroup_fd = host_cgroup_open_unified(request->cgroup);
+	struct launch_request own = *request;
 	int sync_fds[2];
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sync_fds) < 0)
 		return error_set(err, errno, "create a socket pair");
-	pid = namespaces_fork(err);
+	pid = namespaces_fork_into(cgroup_fd, &own.is_in_cgroup, err);
 	if (pid == 0) {
 		(void)close(sync_fds[0]);
-		container_process_run(request, sync_fds[1]);
+		container_process_run(&own, sync_fds[1]);
 	}
 	(void)close(sync_fds[1]);
 	if (pid < 0) {

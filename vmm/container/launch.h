@@ -24,6 +24,7 @@
 struct launch_request {
 	const struct container_config *config;
 	const struct host_cgroup *cgroup; /* made; joined before anything is allocated */
+	bool is_in_cgroup;		  /* set by launch_start(): born in that of version 2 */
 	const char *guest_plan;
 	const char *hook_state; /* what createContainer hooks read on standard input */
 	int kvm_fd;

@@ -173,7 +173,7 @@ static _Noreturn void start_inside(const struct arguments *arguments, int contai
 	struct error err;
 	pid_t pid = -1;
 
-	if (host_cgroup_join(cgroup, &err) == 0 && setns(container_fd, CLONE_NEWPID) == 0)
+	if (host_cgroup_join(cgroup, false, &err) == 0 && setns(container_fd, CLONE_NEWPID) == 0)
 		pid = fork();
 	if (pid == 0)
 		become_pasta(arguments, netns_fd, output_fd);

@@ -2,6 +2,7 @@
 #include "vmm/host_cgroup/host_cgroup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -247,12 +248,30 @@ int host_cgroup_make(struct host_cgroup *cgroup, struct error *err)
 	return 0;
 }
 
-int host_cgroup_join(const struct host_cgroup *cgroup, struct error *err)
+int host_cgroup_open_unified(const struct host_cgroup *cgroup)
+{
+	for (size_t i = 0; i < cgroup->nr_dirs; i++) {
+		const struct host_cgroup_dir *dir = &cgroup->dirs[i];
+		AUTO_CLOSE int fd = -1;
+		struct stat st;
+
+		if (!dir->is_unified || !dir->inode)
+			continue;
+		fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == dir->inode)
+			return fd_take(&fd);
+	}
+	return -1;
+}
+
+int host_cgroup_join(const struct host_cgroup *cgroup, bool is_in_unified, struct error *err)
 {
 	for (size_t i = 0; i < cgroup->nr_dirs; i++) {
 		const struct host_cgroup_dir *dir = &cgroup->dirs[i];
 		int r = -ESTALE;
 
+		if (dir->is_unified && is_in_unified)
+			continue;
 		if (dir->inode && dir->inode == cgroup_tree_inode(dir->path))
 			r = cgroup_file_write(dir->path, "cgroup.procs", "0");
 		if (r < 0)

@@ -62,8 +62,17 @@ int host_cgroup_plan(const struct host_cgroup_request *request, const struct cgr
  */
 int host_cgroup_make(struct host_cgroup *cgroup, struct error *err);
 
-/* Move this process into it. Its later children are born there. */
-int host_cgroup_join(const struct host_cgroup *cgroup, struct error *err);
+/*
+ * Its directory in the hierarchy of version 2, opened to be born into; the caller closes it. -1:
+ * there is none, or it is somebody else's.
+ */
+int host_cgroup_open_unified(const struct host_cgroup *cgroup);
+
+/*
+ * Move this process into it; where @is_in_unified it is there already as far as version 2 goes.
+ * Its later children are born there.
+ */
+int host_cgroup_join(const struct host_cgroup *cgroup, bool is_in_unified, struct error *err);
 
 /*
  * Kill every process in it and remove it; what is not ours (any more) stays. Waits up to

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -39,6 +40,49 @@ pid_t namespaces_fork(struct error *err)
 		return error_set(err, code, "return to our pid namespace");
 	}
 	return pid;
+}
+
+pid_t namespaces_fork_offline(int *ret_network_fd, struct error *err)
+{
+	AUTO_CLOSE int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int empty = -1;
+	pid_t pid;
+
+	if (own < 0 || unshare(CLONE_NEWNET) < 0)
+		return error_set(err, errno, "create an empty network namespace");
+	empty = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	pid = empty < 0 ? error_set(err, errno, "open /proc/self/ns/net") : namespaces_fork(err);
+	if (pid != 0 && setns(own, CLONE_NEWNET) < 0) {
+		int code = errno;
+
+		if (pid > 0) {
+			(void)kill(pid, SIGKILL);
+			(void)waitpid(pid, NULL, 0);
+		}
+		return error_set(err, code, "return to our network namespace");
+	}
+	if (pid > 0)
+		*ret_network_fd = fd_take(&empty);
+	return pid;
+}
+
+pid_t namespaces_fork_into(int cgroup_fd, bool *ret_is_inside, struct error *err)
+{
+	struct clone_args arguments = {
+		.flags = CLONE_NEWPID | CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (unsigned int)cgroup_fd,
+	};
+	pid_t pid = -1;
+
+	*ret_is_inside = cgroup_fd >= 0;
+	if (cgroup_fd >= 0)
+		pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+	if (pid >= 0)
+		return pid;
+	/* Before Linux 5.7, or a filter around us; what else is wrong shows again. */
+	*ret_is_inside = false;
+	return namespaces_fork(err);
 }
 
 int namespaces_change_root(int root_fd, struct error *err)
@@ -131,7 +175,7 @@ int namespaces_enter_empty(struct error *err)
 
 	if (r < 0)
 		return r;
-	if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP) < 0)
+	if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP) < 0)
 		return error_set(err, errno, "create namespaces of the monitor's own");
 	return enter_empty_root(err);
 }
