@@ -2,11 +2,15 @@
 #include "vmm/machine.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "guest-init/protocol.h"
 #include "vmm/base/bug.h"
+#include "vmm/base/fd.h"
 #include "vmm/boot/boot_params.h"
 #include "vmm/boot/kernel_image.h"
 #include "vmm/boot/kernel_relocation.h"
@@ -21,6 +25,7 @@ _Static_assert(PROTOCOL_CARDS == NETWORK_SLOTS && PROTOCOL_CARD_STRIDE == LAYOUT
 _Static_assert(VIRTIO_MMIO_SIZE <= LAYOUT_VIRTIO_STRIDE, "register files do not overlap");
 
 #define DEBUG_LOG_BUDGET (UINT64_C(16) * 1024 * 1024)
+#define INTERRUPT_END_NS 50000 /* the kernel calls 25 us without one quiet */
 #define LINE_STATUS_OFFSET 5
 #define LINE_STATUS_EMPTY 0x60 /* transmitter empty: the guest never waits */
 
@@ -287,6 +292,23 @@ void machine_pause(struct machine *machine)
 void machine_resume(struct machine *machine)
 {
 	vcpu_gate_open(&machine->gate);
+}
+
+/*
+ * KVM lets an interrupt go when its eventfd is closed, after a grace period of the host's RCU. One
+ * that nobody else asks for at that time is over at once; of several, all but the first wait for
+ * ticks of the clock.
+ */
+void machine_end(struct machine *machine)
+{
+	const struct timespec pause = { .tv_nsec = INTERRUPT_END_NS };
+	static uint32_t never;
+
+	for (unsigned int i = 0; i < MACHINE_NR_DEVICES; i++) {
+		fd_close(&machine->interrupt_fds[i]);
+		/* A sealed thread has no other way to sleep. */
+		(void)syscall(SYS_futex, &never, FUTEX_WAIT_PRIVATE, 0, &pause, NULL, 0);
+	}
 }
 
 int machine_attach_card(struct machine *machine, unsigned int slot, int tap_fd,

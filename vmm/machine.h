@@ -96,6 +96,12 @@ void machine_pause(struct machine *machine);
 void machine_resume(struct machine *machine);
 
 /*
+ * For the last lines of the process: what would have the host's kernel wait long when the
+ * descriptors of a machine are closed all at once. Interrupts do not reach the guest any more.
+ */
+void machine_end(struct machine *machine);
+
+/*
  * Put a network card with address @mac into @slot (below NETWORK_SLOTS), or take it out; net.h has
  * the details. At any time after machine_init(). @tap_fd is taken, also on failure.
  */
