@@ -78,8 +78,9 @@ struct image_range {
 	uint64_t size;
 };
 
-static bool relocate_one(const struct image_range *image, enum relocation_kind kind, uint32_t place,
-			 uint64_t offset)
+/* Inlined where @kind is a constant. */
+static inline bool relocate_one(const struct image_range *image, enum relocation_kind kind,
+				uint32_t place, uint64_t offset)
 {
 	uint64_t at = (uint64_t)(int64_t)(int32_t)place - image->start;
 	uint64_t wide;

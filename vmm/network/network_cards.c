@@ -358,17 +358,23 @@ static int take_up(struct network_cards *cards)
 
 /* --- all -------------------------------------------------------------------------------------- */
 
-int network_cards_scan(struct network_cards *cards, bool has_resolver, struct error *err)
+int network_cards_scan(struct network_cards *cards, struct error *err)
 {
 	uint32_t kept[NETWORK_SLOTS];
-	int r;
 
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
 		kept[i] = cards->cards[i].known.ifindex;
-	r = network_scan(cards->netlink, kept, &cards->state, err);
-	if (!r)
-		cards->state.has_resolver = has_resolver;
-	return r;
+	return network_scan(cards->netlink, kept, &cards->state, err);
+}
+
+bool network_cards_have_interface(const struct network_cards *cards)
+{
+	return cards->state.nr_interfaces > 0;
+}
+
+void network_cards_set_resolver(struct network_cards *cards, bool has_resolver)
+{
+	cards->state.has_resolver = has_resolver;
 }
 
 void network_cards_forget(struct network_cards *cards, uint32_t ifindex)

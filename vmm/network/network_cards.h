@@ -30,11 +30,14 @@ int network_cards_new(struct network_cards **ret, int channel_fd, struct mnl_soc
 /* Part cards and interfaces; nothing is left in the namespace. NULL is no error. */
 void network_cards_free(struct network_cards *cards);
 
-/*
- * Look at the namespace. @has_resolver: somebody listens at 127.0.0.11. network_cards_update() does
- * what is to be done then.
- */
-int network_cards_scan(struct network_cards *cards, bool has_resolver, struct error *err);
+/* Look at the namespace; network_cards_update() does what is to be done then. */
+int network_cards_scan(struct network_cards *cards, struct error *err);
+
+/* Whether the last look has shown an interface. */
+bool network_cards_have_interface(const struct network_cards *cards);
+
+/* To be said after each look: whether somebody listens at 127.0.0.11. */
+void network_cards_set_resolver(struct network_cards *cards, bool has_resolver);
 
 /* An interface is gone, whatever the next look shows in its place. */
 void network_cards_forget(struct network_cards *cards, uint32_t ifindex);

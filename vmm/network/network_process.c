@@ -88,20 +88,34 @@ static int process_open(struct network_process *process,
 
 /* --- the namespace ---------------------------------------------------------------------------- */
 
-static void look(struct network_process *process)
+/*
+ * An engine's resolver asks by the interfaces, so without any there is none. To know costs more
+ * than all the rest of a look: the kernel walks the connections of the whole host.
+ */
+static void look_for_resolver(struct network_process *process)
 {
-	bool has_resolver = namespace_files_have_resolver(&process->files);
+	bool has_resolver = network_cards_have_interface(process->cards) &&
+			    namespace_files_have_resolver(&process->files);
 	struct error err;
 
-	process->look_at_ms = -1;
+	network_cards_set_resolver(process->cards, has_resolver);
 	if (has_resolver && !process->has_limited_ports) {
 		process->has_limited_ports = true;
 		if (namespace_files_limit_ports(&process->files, &err) < 0)
 			log_warning("network: the engine's resolver may get no answers: %s",
 				    err.text);
 	}
-	if (network_cards_scan(process->cards, has_resolver, &err) == 0)
+}
+
+static void look(struct network_process *process)
+{
+	struct error err;
+
+	process->look_at_ms = -1;
+	if (network_cards_scan(process->cards, &err) == 0) {
+		look_for_resolver(process);
 		return;
+	}
 	if (!process->has_warned)
 		log_warning("network: %s", err.text);
 	process->has_warned = true;
