@@ -248,10 +248,14 @@ bench: all guest-programs ## Measure, in an emulated host that counts instructio
 lint: clang ## Formatting, layers, headers, shellcheck, cppcheck, clang-tidy
 	tests/lint/run
 
+# The kernel takes longest, and needs little to begin with: beside the others from the start.
 test: ## Install what is missing, build, and run every test
-	@tests/install-packages
-	@$(MAKE) --no-print-directory -j2 all unit-programs guest-programs guest-payloads \
-		fuzzers clang
+	@tests/install-packages build
+	@$(MAKE) --no-print-directory kernel & kernel=$$!; \
+	tests/install-packages && $(MAKE) --no-print-directory -j2 host guest-init rootfs \
+		unit-programs guest-programs guest-payloads fuzzers clang || \
+		{ kill $$kernel; wait $$kernel; exit 1; }; \
+	wait $$kernel
 	@tests/run
 
 unit-programs: $(addprefix $(BUILD)/unit/,$(UNIT_TESTS))
