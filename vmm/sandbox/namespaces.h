@@ -22,9 +22,9 @@ pid_t namespaces_fork(struct error *err);
 pid_t namespaces_fork_offline(int *ret_network_fd, struct error *err);
 
 /*
- * namespaces_fork() into the control group (version 2) whose directory @cgroup_fd is: born there the child
- * need not be moved, for which the kernel waits some milliseconds. *@ret_is_inside says whether
- * the child is there; it is not where the kernel refuses, or @cgroup_fd is negative.
+ * namespaces_fork() into the control group (version 2) whose directory @cgroup_fd is: born there
+ * the child need not be moved, for which the kernel waits some milliseconds. *@ret_is_inside says
+ * whether the child is there; it is not where the kernel refuses, or @cgroup_fd is negative.
  *
  * Thread: the process has one only. The C library does not know of the child, which must not ask it
  * for the thread's own number.
@@ -36,8 +36,8 @@ int namespaces_change_root(int root_fd, struct error *err);
 
 /*
  * Enter new namespaces of every kind but pid and network, with an empty read-only root. The user
- * namespace has nobody but the caller's effective user and group in it. Where the kernel has none to give it
- * is left out, and then this takes CAP_SYS_ADMIN.
+ * namespace has nobody but the caller's effective user and group in it. Where the kernel has none
+ * to give it is left out, and then this takes CAP_SYS_ADMIN.
  *
  * Thread: the process has one only.
  */
