@@ -120,9 +120,9 @@ startContainer poststart started stopped poststop deleted " ] || { cat "$LOG/eve
 
 	# What the hooks read is what they read there, but for version and pid.
 	for kind in prestart createRuntime createContainer startContainer poststop; do
-		diff <(state_in "$kind" | jq -S 'del(.ociVersion, .pid)') \
+		diff <(state_in "$kind" | jq 'del(.ociVersion, .pid)') \
 			<(sed -n "s/^$kind //p" "$BATS_TEST_TMPDIR/reference-events" |
-				jq -S 'del(.ociVersion, .pid)')
+				jq 'del(.ociVersion, .pid)')
 	done
 	state_in poststart | jq -e '.status == "running" and .annotations == {key: "value"}'
 	pid=$(state_in prestart | jq .pid)
