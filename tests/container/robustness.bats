@@ -273,7 +273,7 @@ is_inventory()
 }
 
 @test "create, start, exec and delete, again and again, leave nothing" {
-	local rounds=8 before
+	local rounds=5 before
 	[ -z "${BULKHEAD_TEST_FULL:-}" ] || rounds=100
 
 	bundle box "$small" sleep 1000
