@@ -3,6 +3,7 @@
 # A monitor, a file server and a network process that run an attacker's code
 # (tests/sandbox/takeover.c): whatever it tries fails, by the filter of system calls, and without
 # that by the rest of the sandbox.
+# shellcheck disable=SC2030,SC2031 # output is set by run, and each test is a subshell
 load helpers
 load network_namespaces
 
