@@ -4,13 +4,12 @@
  * an engine does there, and what the monitor is told
  */
 #include <linux/rtnetlink.h>
-#include <stdlib.h>
 
 #include "tests/unit/network_box.h"
 #include "vmm/network/rtnetlink.h"
 
-#define ROUNDS 100
-#define ROUNDS_FULL 1000 /* with BULKHEAD_TEST_FULL */
+#define ROUNDS 1000
+#define ROUNDS_PER_INTERFACE 25 /* after so many it is deleted and made anew */
 
 static void test_what_is_there(void)
 {
@@ -167,8 +166,6 @@ static void set_master(struct mnl_socket *netlink, int ifindex, uint32_t master)
 
 static void test_many_rounds(void)
 {
-	/* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread */
-	unsigned int nr_rounds = getenv("BULKHEAD_TEST_FULL") ? ROUNDS_FULL : ROUNDS;
 	struct mnl_socket *netlink;
 	unsigned int nr_before;
 	struct error err;
@@ -180,8 +177,8 @@ static void test_many_rounds(void)
 	ok(netlink);
 	scan();
 	nr_before = nr_descriptors(monitor.process);
-	for (unsigned int i = 0; i < nr_rounds; i++) {
-		if (i % 50 == 0) {
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		if (i % ROUNDS_PER_INTERFACE == 0) {
 			run("ip link del eth1");
 			scan();
 			is_not_told("eth1");
