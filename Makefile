@@ -56,7 +56,8 @@ PAYLOAD_SOURCES := $(sort $(wildcard tests/guests/*.c)) tests/guests/entry.S
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
 .PHONY: all host guest-init kernel rootfs demo test unit unit-programs guest-programs \
-	guest-payloads fuzzers fuzz coverage check-mutants bench clang lint install clean help FORCE
+	guest-payloads fuzzers fuzz coverage check-mutants bench bench-compare clang lint install \
+	clean help FORCE
 
 all: host guest-init kernel rootfs ## Build everything
 host: $(BUILD)/bulkhead ## Build the host program
@@ -242,8 +243,11 @@ coverage: $(COVERAGE_PROGRAMS) ## Say which lines unit tests and corpora reach; 
 check-mutants: all unit-programs ## Put known bugs back, one at a time: does a test notice?
 	tests/run-mutants
 
-bench: all guest-programs ## Measure, in an emulated host that counts instructions
-	tests/bench/run
+bench: all guest-programs ## Measure (all, or BENCH='start ..'), in a host that counts instructions
+	tests/bench/run $(BENCH)
+
+bench-compare: all guest-programs ## Measure revision REV beside this one
+	tests/bench/compare "$(REV)" $(BENCH)
 
 lint: clang ## Formatting, layers, headers, shellcheck, cppcheck, clang-tidy
 	tests/lint/run
@@ -274,6 +278,6 @@ clean: ## Remove everything built here (not the kernel cache)
 	rm -rf $(BUILD)
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
