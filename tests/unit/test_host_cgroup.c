@@ -214,7 +214,7 @@ static void test_replace(void)
 	write_file("other/cgroup.procs", "");
 	drop("box");
 	ok(rename(strcat(strcpy((char[256]){ 0 }, top), "/other"), cgroup.dirs[0].path) == 0);
-	ok(host_cgroup_join(&cgroup, &err) < 0);
+	ok(host_cgroup_join(&cgroup, false, &err) < 0);
 	file_is("box/cgroup.procs", "");
 	is_int(host_cgroup_remove(&cgroup, 0, &err), 0);
 	ok(exists("box"));
@@ -225,10 +225,10 @@ static void test_join(void)
 {
 	set_up("1:memory:/\n", "1 0 0:1 / @ rw - cgroup none rw,memory\n");
 	is_int(plan(CGROUP_MANAGER_CGROUPFS, "/box"), 0);
-	ok(host_cgroup_join(&cgroup, &err) < 0); /* not made yet */
+	ok(host_cgroup_join(&cgroup, false, &err) < 0); /* not made yet */
 	is_int(host_cgroup_make(&cgroup, &err), 0);
 	write_file("box/cgroup.procs", "");
-	is_int(host_cgroup_join(&cgroup, &err), 0);
+	is_int(host_cgroup_join(&cgroup, false, &err), 0);
 	file_is("box/cgroup.procs", "0");
 	tear_down();
 }
