@@ -141,7 +141,7 @@ check_restart()
 	capture container_run -d --name again --restart on-failure:2 -v "$WORK/dir:/dir" "$IMAGE" \
 		sh -c 'echo x >> /dir/count; exit 3'
 	say code "$code"
-	say_yes restarted wait_until 90 has_lines "$WORK/dir/count" 3
+	say_yes restarted wait_until 240 has_lines "$WORK/dir/count" 3
 	say waited "$(engine wait again)"
 	say state "$(fields again .State.ExitCode .RestartCount)"
 	say count "$(wc -l < "$WORK/dir/count")"
