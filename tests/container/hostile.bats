@@ -174,7 +174,7 @@ card_has_sent()
 @test "rings in wrong places, with wrong bytes; a network card in a flood of frames" {
 	prepare
 	in_peer "$GUEST/net_spoof" flood bridge0 30 > /dev/null 2>&1 3>&- &
-	attacks rings
+	attacks "card rings"
 	(($(card_has_sent) > 0))
 	ends_by_force
 }

@@ -10,6 +10,7 @@
 #include "vmm/boot/memory_layout.h"
 
 #define RANDOM_BYTES 64
+#define CARD_WAITS 10000u
 #define VERSION_1 (UINT64_C(1) << 32)
 #define NET_FEATURES UINT64_C(0x8382) /* frames as a tap has them (virtio 1.2, section 5.1.3) */
 #define NET_FRAME_SIZE (12 + 60)
@@ -215,6 +216,16 @@ static bool console_answers(struct device *device)
 
 	return device_request(device, device->main_queue, "\n", 1, NULL, 0, &written) &&
 	       written == 0;
+}
+
+bool device_await_card(void)
+{
+	for (unsigned int i = 0; i < CARD_WAITS; i++) {
+		if (device_read(&devices[DEVICE_NET], VIRTIO_MMIO_DEVICE_ID) == VIRTIO_ID_NET)
+			return true;
+		pause_for(PATIENCE / CARD_WAITS);
+	}
+	return false;
 }
 
 /* From a slot without a card this is lost; from one with a card the host's filter denies it. */

@@ -88,6 +88,9 @@ bool ring_await(struct ring *ring, uint32_t *ret_written);
 bool device_request(struct device *device, unsigned int queue, const void *out, uint32_t out_len,
 		    void *in, uint32_t in_len, uint32_t *ret_written);
 
+/* Wait until the slot of DEVICE_NET has a card. Returns false when none comes. */
+bool device_await_card(void);
+
 /* Start the device anew and do a proper request: does its answer make sense? */
 bool device_answers(struct device *device);
 

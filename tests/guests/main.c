@@ -8,10 +8,16 @@
 #define WORD_MAX 32
 #define END "end-"
 
+static void await_card(void)
+{
+	report_result(device_await_card(), "network", "a card comes");
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
 } tasks[] = {
+	{ "card", await_card },
 	{ "rings", attack_rings },
 	{ "registers", attack_registers },
 	{ "addresses", attack_addresses },
