@@ -157,8 +157,8 @@ before_run()
 }
 
 # sample_run NAME RUNS RUNTIME BUNDLE: of a container in the foreground. In counting mode a virtual
-# machine was seen that did not go on (it waited in its kernel for a clock to be written, and had
-# the host's interrupts only); why is not known. Such a run is done again, and the table says so.
+# machine hangs now and then (tests/kvm-host/README.md). Such a run is done again, and the table says
+# so.
 sample_run()
 {
 	local done=0

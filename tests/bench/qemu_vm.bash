@@ -53,7 +53,7 @@ vm_exec()
 	local address=$1
 
 	shift
-	echo "exec $* < /dev/null" | timeout 60 busybox nc "$address" "$VM_SHELL_PORT"
+	echo "exec $* < /dev/null" | timeout "${LIMIT:-60}" busybox nc "$address" "$VM_SHELL_PORT"
 }
 
 # end_vm ADDRESS
