@@ -2,11 +2,7 @@
 #include "vmm/machine.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "guest-init/protocol.h"
 #include "vmm/base/bug.h"
@@ -25,7 +21,6 @@ _Static_assert(PROTOCOL_CARDS == NETWORK_SLOTS && PROTOCOL_CARD_STRIDE == LAYOUT
 _Static_assert(VIRTIO_MMIO_SIZE <= LAYOUT_VIRTIO_STRIDE, "register files do not overlap");
 
 #define DEBUG_LOG_BUDGET (UINT64_C(16) * 1024 * 1024)
-#define INTERRUPT_END_NS 50000 /* the kernel calls 25 us without one quiet */
 #define LINE_STATUS_OFFSET 5
 #define LINE_STATUS_EMPTY 0x60 /* transmitter empty: the guest never waits */
 
@@ -108,6 +103,19 @@ static void early_console_access(void *context, uint64_t offset, uint8_t *data, 
 		data[0] = LINE_STATUS_EMPTY;
 }
 
+static void pulse(void *context)
+{
+	vm_pin_pulse(context);
+}
+
+static struct virtio_interrupt interrupt_of(struct machine *machine, enum machine_device index)
+{
+	struct vm_pin *pin = &machine->pins[index];
+
+	*pin = (struct vm_pin){ &machine->vm, LAYOUT_VIRTIO_FIRST_PIN + index };
+	return (struct virtio_interrupt){ pulse, pin };
+}
+
 /* --- devices ---------------------------------------------------------------------------------- */
 
 static int add_device(struct machine *machine, enum machine_device index,
@@ -125,22 +133,6 @@ static int add_device(struct machine *machine, enum machine_device index,
 	return 0;
 }
 
-static int add_interrupts(struct machine *machine, struct error *err)
-{
-	for (unsigned int i = 0; i < MACHINE_NR_DEVICES; i++) {
-		int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		int r;
-
-		if (fd < 0)
-			return error_set(err, errno, "create an eventfd");
-		machine->interrupt_fds[i] = fd;
-		r = vm_add_irqfd(&machine->vm, LAYOUT_VIRTIO_FIRST_PIN + i, fd, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
 static int add_card_slots(struct machine *machine, struct error *err)
 {
 	static const char *const names[NETWORK_SLOTS] = { "net0", "net1", "net2", "net3" };
@@ -150,7 +142,7 @@ static int add_card_slots(struct machine *machine, struct error *err)
 		enum machine_device index = MACHINE_CARDS + i;
 
 		r = net_new(&machine->cards[i], names[i], &machine->memory, machine->loop,
-			    machine->interrupt_fds[index], err);
+			    interrupt_of(machine, index), err);
 		if (!r)
 			r = add_device(machine, index, net_device(machine->cards[i]), err);
 	}
@@ -162,19 +154,16 @@ static int add_devices(struct machine *machine, struct error *err)
 	const struct machine_config *config = &machine->config;
 	const struct guest_memory *memory = &machine->memory;
 	struct event_loop *loop = machine->loop;
-	int r = add_interrupts(machine, err);
-
-	if (!r)
-		r = fs_init(&machine->fs, MACHINE_ROOT_TAG, config->fs_channel, on_server_gone,
-			    machine, memory, loop, machine->interrupt_fds[MACHINE_FS], err);
+	int r = fs_init(&machine->fs, MACHINE_ROOT_TAG, config->fs_channel, on_server_gone, machine,
+			memory, loop, interrupt_of(machine, MACHINE_FS), err);
 	if (!r)
 		r = vsock_new(&machine->vsock, config->service, config->service_context, memory,
-			      loop, machine->interrupt_fds[MACHINE_VSOCK], err);
+			      loop, interrupt_of(machine, MACHINE_VSOCK), err);
 	if (!r)
 		r = console_init(&machine->console, &machine->log, memory, loop,
-				 machine->interrupt_fds[MACHINE_CONSOLE], err);
+				 interrupt_of(machine, MACHINE_CONSOLE), err);
 	if (!r)
-		r = rng_init(&machine->rng, memory, loop, machine->interrupt_fds[MACHINE_RNG], err);
+		r = rng_init(&machine->rng, memory, loop, interrupt_of(machine, MACHINE_RNG), err);
 	if (!r)
 		r = add_device(machine, MACHINE_FS, &machine->fs.device, err);
 	if (!r)
@@ -292,23 +281,6 @@ void machine_pause(struct machine *machine)
 void machine_resume(struct machine *machine)
 {
 	vcpu_gate_open(&machine->gate);
-}
-
-/*
- * KVM lets an interrupt go when its eventfd is closed, after a grace period of the host's RCU. One
- * that nobody else asks for at that time is over at once; of several, all but the first wait for
- * ticks of the clock.
- */
-void machine_end(struct machine *machine)
-{
-	const struct timespec pause = { .tv_nsec = INTERRUPT_END_NS };
-	static uint32_t never;
-
-	for (unsigned int i = 0; i < MACHINE_NR_DEVICES; i++) {
-		fd_close(&machine->interrupt_fds[i]);
-		/* A sealed thread has no other way to sleep. */
-		(void)syscall(SYS_futex, &never, FUTEX_WAIT_PRIVATE, 0, &pause, NULL, 0);
-	}
 }
 
 int machine_attach_card(struct machine *machine, unsigned int slot, int tap_fd,

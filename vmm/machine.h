@@ -68,7 +68,7 @@ struct machine {
 	struct bus memory_bus, port_bus;
 	struct boot_log log;
 
-	int interrupt_fds[MACHINE_NR_DEVICES];
+	struct vm_pin pins[MACHINE_NR_DEVICES];
 	struct fs fs;
 	struct vsock *vsock;
 	struct console console;
@@ -94,12 +94,6 @@ int machine_start(struct machine *machine, struct error *err);
  */
 void machine_pause(struct machine *machine);
 void machine_resume(struct machine *machine);
-
-/*
- * For the last lines of the process: what would have the host's kernel wait long when the
- * descriptors of a machine are closed all at once. Interrupts do not reach the guest any more.
- */
-void machine_end(struct machine *machine);
 
 /*
  * Put a network card with address @mac into @slot (below NETWORK_SLOTS), or take it out; net.h has

@@ -47,8 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fake_driver_init(&driver);
 	memset(fake_driver_bytes(&driver, FAKE_BUFFERS, WRITTEN_SIZE), fake_program_byte(&program),
 	       WRITTEN_SIZE);
-	BUG_ON(console_init(&console, &log, &driver.memory, &driver.loop, driver.interrupt_fd,
-			    &err) < 0);
+	BUG_ON(console_init(&console, &log, &driver.memory, &driver.loop, driver.interrupt, &err) <
+	       0);
 	driver.device = &console.device;
 	device_target_run(&driver, &program, TRANSMIT_QUEUE, NULL);
 	check_log(&log, nr_lines, sizeof(log.bytes) + 1);

@@ -93,8 +93,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.config = config,
 		.config_size = sizeof(config),
 	};
-	BUG_ON(virtio_device_init(&device, &driver.memory, &driver.loop, driver.interrupt_fd,
-				  &err) < 0);
+	BUG_ON(virtio_device_init(&device, &driver.memory, &driver.loop, driver.interrupt, &err) <
+	       0);
 	driver.device = &device;
 	(void)fake_driver_start(&driver);
 	while (!fake_program_is_done(&program)) {

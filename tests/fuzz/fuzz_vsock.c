@@ -240,8 +240,8 @@ static void start(void)
 	fake_driver_init(&driver);
 	fetch_watch_begin(&program);
 	fetch_watch_add_driver(&driver);
-	BUG_ON(vsock_new(&vsock, &service, &driver, &driver.memory, &driver.loop,
-			 driver.interrupt_fd, &err) < 0);
+	BUG_ON(vsock_new(&vsock, &service, &driver, &driver.memory, &driver.loop, driver.interrupt,
+			 &err) < 0);
 	driver.device = vsock_device(vsock);
 	start_driver();
 }

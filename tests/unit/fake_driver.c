@@ -44,6 +44,13 @@ static void place_queues(struct fake_driver *driver)
 	}
 }
 
+static void on_interrupt(void *context)
+{
+	struct fake_driver *driver = context;
+
+	__atomic_fetch_add(&driver->nr_interrupts, 1, __ATOMIC_RELAXED);
+}
+
 void fake_driver_init(struct fake_driver *driver)
 {
 	struct error err;
@@ -52,8 +59,7 @@ void fake_driver_init(struct fake_driver *driver)
 	add_region(&driver->memory, 0, FAKE_LOW_SIZE);
 	add_region(&driver->memory, GUEST_MEMORY_HIGH_BASE, FAKE_HIGH_SIZE);
 	BUG_ON(event_loop_init(&driver->loop, &err) < 0);
-	driver->interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	BUG_ON(driver->interrupt_fd < 0);
+	driver->interrupt = (struct virtio_interrupt){ on_interrupt, driver };
 	place_queues(driver);
 }
 
@@ -65,7 +71,6 @@ void fake_driver_fini(struct fake_driver *driver)
 		(void)munmap(region->host - GUARD_SIZE, region->size + 2 * GUARD_SIZE);
 	}
 	event_loop_fini(&driver->loop);
-	(void)close(driver->interrupt_fd);
 }
 
 uint64_t fake_descriptors_size(uint16_t size)
@@ -328,11 +333,7 @@ bool fake_driver_take_used(struct fake_driver *driver, unsigned int queue, uint3
 
 uint64_t fake_driver_take_interrupts(struct fake_driver *driver)
 {
-	uint64_t count = 0;
-
-	if (read(driver->interrupt_fd, &count, sizeof(count)) != sizeof(count))
-		return 0;
-	return count;
+	return __atomic_exchange_n(&driver->nr_interrupts, 0, __ATOMIC_RELAXED);
 }
 
 unsigned int fake_driver_run(struct fake_driver *driver, unsigned int max_events)

@@ -40,7 +40,8 @@ struct fake_buffer {
 struct fake_driver {
 	struct guest_memory memory;
 	struct event_loop loop;
-	int interrupt_fd;
+	struct virtio_interrupt interrupt;
+	uint64_t nr_interrupts;	      /* atomic */
 	struct virtio_device *device; /* NULL when only the rings are of interest */
 	struct fake_queue queues[VIRTIO_DEVICE_MAX_QUEUES];
 	uint64_t next_buffer;

@@ -45,7 +45,7 @@ static void set_up(void)
 	/* This program is one thread: its server must not wait either. */
 	is_int(fcntl(server_end.socket_fd, F_SETFL, O_NONBLOCK), 0);
 	is_int(fs_init(&fs, "rootfs", &monitor_end, on_server_gone, &driver, &driver.memory,
-		       &driver.loop, driver.interrupt_fd, &err),
+		       &driver.loop, driver.interrupt, &err),
 	       0);
 	driver.device = &fs.device;
 	ok(fake_driver_start(&driver));

@@ -69,7 +69,7 @@ static void set_up_with(const struct virtio_device_ops *ops)
 	nr_activations = 0;
 	nr_resets = 0;
 	memset(nr_doorbells, 0, sizeof(nr_doorbells));
-	is_int(virtio_device_init(&device, &driver.memory, &driver.loop, driver.interrupt_fd, &err),
+	is_int(virtio_device_init(&device, &driver.memory, &driver.loop, driver.interrupt, &err),
 	       0);
 	driver.device = &device;
 }
@@ -264,7 +264,7 @@ static void test_init_fails_without_descriptors(void)
 	struct error err;
 
 	fake_driver_init(&driver);
-	is_int(virtio_device_init(&other, &driver.memory, &broken, -1, &err), -EBADF);
+	is_int(virtio_device_init(&other, &driver.memory, &broken, driver.interrupt, &err), -EBADF);
 	ok(strstr(err.text, "virtio other device") != NULL);
 	is_int(other.doorbell_fds[0], -1);
 	fake_driver_fini(&driver);

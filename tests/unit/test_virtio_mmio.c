@@ -55,7 +55,7 @@ static void set_up(void)
 		.config_size = sizeof(config),
 	};
 	nr_served = 0;
-	is_int(virtio_device_init(&device, &driver.memory, &driver.loop, driver.interrupt_fd, &err),
+	is_int(virtio_device_init(&device, &driver.memory, &driver.loop, driver.interrupt, &err),
 	       0);
 	driver.device = &device;
 }

@@ -133,7 +133,7 @@ void vsock_guest_init(struct vsock_guest *guest)
 	/* Twice what is offered, for tests with a larger queue. */
 	guest->rx_buffers = fake_driver_alloc(&guest->driver, 2 * GUEST_QUEUE_SIZE * GUEST_RX_ROOM);
 	BUG_ON(vsock_new(&guest->vsock, &service, &guest->recorder, &guest->driver.memory,
-			 &guest->driver.loop, guest->driver.interrupt_fd, &err) < 0);
+			 &guest->driver.loop, guest->driver.interrupt, &err) < 0);
 	guest->driver.device = vsock_device(guest->vsock);
 	vsock_guest_start(guest);
 	vsock_guest_offer(guest, GUEST_QUEUE_SIZE);

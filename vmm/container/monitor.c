@@ -253,10 +253,8 @@ void monitor_run(const struct launch_request *request, const struct monitor_chan
 		close_files(request, &channels.fs);
 		r = seal(monitor, request, &err);
 	}
-	if (!r) {
+	if (!r)
 		r = event_loop_run(&monitor->loop, &err);
-		machine_end(&monitor->machine);
-	}
 	if (!r && monitor->session.has_failed) {
 		err = monitor->session.failure;
 		add_console_tail(monitor, &err);

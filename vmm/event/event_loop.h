@@ -33,7 +33,10 @@ struct event_loop {
 int event_loop_init(struct event_loop *loop, struct error *err);
 void event_loop_fini(struct event_loop *loop);
 
-/* Watch @fd for @events (EPOLLIN, EPOLLOUT, 0 for errors and hang-ups only; EPOLLONESHOT: once). */
+/*
+ * Watch @fd for @events (EPOLLIN, EPOLLOUT, 0 for errors and hang-ups only; EPOLLONESHOT: once;
+ * EPOLLET: for each time that it becomes ready anew).
+ */
 int event_loop_add(struct event_loop *loop, struct event_source *source, int fd, uint32_t events,
 		   event_fn on_event, void *context, struct error *err);
 

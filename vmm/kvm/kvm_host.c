@@ -18,7 +18,6 @@ static const struct {
 	{ KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY" },	  /* guest RAM is our memory */
 	{ KVM_CAP_SET_TSS_ADDR, "KVM_CAP_SET_TSS_ADDR" }, /* Intel's real-mode helper pages */
 	{ KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID" },	  /* choose what the guest may see */
-	{ KVM_CAP_IRQFD, "KVM_CAP_IRQFD" },		  /* interrupts are eventfds */
 	{ KVM_CAP_IOEVENTFD, "KVM_CAP_IOEVENTFD" },	  /* doorbells are eventfds */
 	{ KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT" },
 };

@@ -2,7 +2,7 @@
 /*
  * vm.h - one KVM virtual machine: memory slots, interrupt controller, event descriptors
  *
- * Thread: set up by one thread before vCPUs run.
+ * Thread: set up by one thread before vCPUs run, but for what says otherwise.
  */
 #pragma once
 
@@ -24,5 +24,16 @@ void vm_fini(struct vm *vm);
 int vm_add_ioeventfd(struct vm *vm, uint64_t address, uint32_t value, int event_fd,
 		     struct error *err);
 
-/* From now on a signal on @event_fd raises IOAPIC pin @pin, edge-triggered. */
-int vm_add_irqfd(struct vm *vm, uint32_t pin, int event_fd, struct error *err);
+/* A pin of the VM's IOAPIC. */
+struct vm_pin {
+	const struct vm *vm;
+	uint32_t number;
+};
+
+/*
+ * Raise @pin for a moment: an edge. Any thread, at any time.
+ *
+ * Not an irqfd, for which the host's kernel wakes a thread of its own each time, since only a message
+ * (MSI) can be delivered where an eventfd is written.
+ */
+void vm_pin_pulse(const struct vm_pin *pin);

@@ -32,6 +32,7 @@ static const struct call_rule event_loop_rules[] = {
 	CALL(fstat, "the same, by newer C libraries"),
 	CALL(pread64, "the text of a request"),
 	CALL_IF(ioctl, "the size of the terminal's window", IS(1, TIOCGWINSZ)),
+	CALL_IF(ioctl, "interrupts", IS(1, KVM_IRQ_LINE)),
 	CALL(getrandom, "the guest's entropy device"),
 	CALL(futex, "the locks of devices"),
 	CALL_IF(tgkill, "call a processor out of the guest", IS(2, SIGPIPE)),
@@ -48,8 +49,9 @@ const struct call_filter event_loop_filter = {
 
 static const struct call_rule vcpu_rules[] = {
 	CALL_IF(ioctl, "run the guest", IS(1, KVM_RUN)),
+	CALL_IF(ioctl, "interrupts of devices that fail", IS(1, KVM_IRQ_LINE)),
 	CALL_IF(ioctl, "tell the guest's clock of a pause", IS(1, KVM_KVMCLOCK_CTRL)),
-	CALL(write, "eventfds: interrupts, the loop's wake-ups; the log"),
+	CALL(write, "eventfds: the loop's wake-ups; the log"),
 	CALL(futex, "the locks of devices; the gate of a pause, and of the end"),
 	CALL(rt_sigreturn, "the signal that calls it out of the guest"),
 	CALL(clock_gettime, "the time in a log line, where the vDSO does not know it"),

@@ -14,7 +14,7 @@ struct rng {
 	struct virtqueue_chain chain;
 };
 
-/* @interrupt_fd stays the caller's, like @memory and @loop, and outlives the device. */
+/* @memory and @loop stay the caller's, and outlive the device. */
 int rng_init(struct rng *rng, const struct guest_memory *memory, struct event_loop *loop,
-	     int interrupt_fd, struct error *err);
+	     struct virtio_interrupt interrupt, struct error *err);
 void rng_fini(struct rng *rng, struct event_loop *loop);

@@ -43,18 +43,10 @@ enum {
 	STATUS_DRIVER_OK = STATUS_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK,
 };
 
-static void signal_eventfd(int fd)
-{
-	uint64_t one = 1;
-
-	/* The only failure is a full counter, and a full counter is signalled already. */
-	(void)!write(fd, &one, sizeof(one));
-}
-
 static void raise_interrupt(struct virtio_device *device, uint32_t cause)
 {
 	device->interrupt_status |= cause;
-	signal_eventfd(device->interrupt_fd);
+	device->interrupt.pulse(device->interrupt.context);
 }
 
 bool virtio_device_is_live(const struct virtio_device *device)
@@ -62,15 +54,13 @@ bool virtio_device_is_live(const struct virtio_device *device)
 	return device->status == STATUS_DRIVER_OK;
 }
 
-/* An event_fn. The eventfd is drained first: what rings after that is a new event. */
+/* An event_fn. The eventfd keeps its count: each ring is an event of its own (EPOLLET). */
 static void on_doorbell(void *context, uint32_t events)
 {
 	struct virtio_doorbell *doorbell = context;
 	struct virtio_device *device = doorbell->device;
-	uint64_t count;
 
 	(void)events;
-	(void)!read(doorbell->source.fd, &count, sizeof(count));
 	pthread_mutex_lock(&device->lock);
 	if (virtio_device_is_live(device) && device->queues[doorbell->index].is_active)
 		device->ops->on_queue(device, doorbell->index);
@@ -88,18 +78,20 @@ static int add_doorbell(struct virtio_device *device, unsigned int index, struct
 	device->doorbell_fds[index] = fd;
 	doorbell->device = device;
 	doorbell->index = index;
-	return event_loop_add(loop, &doorbell->source, fd, EPOLLIN, on_doorbell, doorbell, err);
+	return event_loop_add(loop, &doorbell->source, fd, EPOLLIN | EPOLLET, on_doorbell, doorbell,
+			      err);
 }
 
 int virtio_device_init(struct virtio_device *device, const struct guest_memory *memory,
-		       struct event_loop *loop, int interrupt_fd, struct error *err)
+		       struct event_loop *loop, struct virtio_interrupt interrupt,
+		       struct error *err)
 {
 	BUG_ON(device->nr_queues > VIRTIO_DEVICE_MAX_QUEUES);
 	BUG_ON(device->queue_size_max > VIRTQUEUE_SIZE_MAX ||
 	       !is_power_of_two(device->queue_size_max));
 	device->device_features |= FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_RING_F_EVENT_IDX);
 	device->memory = memory;
-	device->interrupt_fd = interrupt_fd;
+	device->interrupt = interrupt;
 	pthread_mutex_init(&device->lock, NULL);
 	for (unsigned int i = 0; i < VIRTIO_DEVICE_MAX_QUEUES; i++) {
 		device->doorbell_fds[i] = -1;
@@ -205,7 +197,8 @@ void virtio_device_set_status(struct virtio_device *device, uint32_t status)
 
 void virtio_device_ring(struct virtio_device *device, unsigned int index)
 {
-	signal_eventfd(device->doorbell_fds[index]);
+	/* The only failure is a full counter: centuries of doorbells. */
+	(void)eventfd_write(device->doorbell_fds[index], 1);
 }
 
 bool virtio_device_pop(struct virtio_device *device, unsigned int index,

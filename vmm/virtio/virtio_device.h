@@ -23,6 +23,13 @@
 
 struct virtio_device;
 
+/* How a device's interrupt, an edge, reaches the guest. */
+struct virtio_interrupt {
+	/* Any thread, with the device's lock held; it must not fail, nor block. */
+	void (*pulse)(void *context);
+	void *context;
+};
+
 struct virtio_device_ops {
 	/* The driver set DRIVER_OK: the queues are active. May be NULL. */
 	void (*on_activate)(struct virtio_device *device);
@@ -55,7 +62,7 @@ struct virtio_device {
 
 	/* Set once by virtio_device_init(). */
 	const struct guest_memory *memory;
-	int interrupt_fd; /* written to raise the interrupt (an irqfd); borrowed */
+	struct virtio_interrupt interrupt;
 	int doorbell_fds[VIRTIO_DEVICE_MAX_QUEUES]; /* eventfds, an ioeventfd each */
 	struct virtio_doorbell doorbells[VIRTIO_DEVICE_MAX_QUEUES];
 
@@ -73,10 +80,11 @@ struct virtio_device {
 
 /*
  * Complete a device whose "set once" fields are filled: create the doorbell eventfds and watch
- * them in @loop. @interrupt_fd is an eventfd that stays the caller's.
+ * them in @loop.
  */
 int virtio_device_init(struct virtio_device *device, const struct guest_memory *memory,
-		       struct event_loop *loop, int interrupt_fd, struct error *err);
+		       struct event_loop *loop, struct virtio_interrupt interrupt,
+		       struct error *err);
 void virtio_device_fini(struct virtio_device *device, struct event_loop *loop);
 
 /* True between DRIVER_OK and reset or failure. Lock held. */
