@@ -112,7 +112,7 @@ static struct virtio_interrupt interrupt_of(struct machine *machine, enum machin
 {
 	struct vm_pin *pin = &machine->pins[index];
 
-	*pin = (struct vm_pin){ &machine->vm, LAYOUT_VIRTIO_FIRST_PIN + index };
+	*pin = (struct vm_pin){ &machine->vm, LAYOUT_VIRTIO_PIN(index) };
 	return (struct virtio_interrupt){ pulse, pin };
 }
 
@@ -165,6 +165,9 @@ static int add_devices(struct machine *machine, struct error *err)
 	if (!r)
 		r = rng_init(&machine->rng, memory, loop, interrupt_of(machine, MACHINE_RNG), err);
 	if (!r)
+		r = balloon_init(&machine->balloon, memory, loop,
+				 interrupt_of(machine, MACHINE_BALLOON), err);
+	if (!r)
 		r = add_device(machine, MACHINE_FS, &machine->fs.device, err);
 	if (!r)
 		r = add_device(machine, MACHINE_VSOCK, vsock_device(machine->vsock), err);
@@ -172,6 +175,8 @@ static int add_devices(struct machine *machine, struct error *err)
 		r = add_device(machine, MACHINE_CONSOLE, &machine->console.device, err);
 	if (!r)
 		r = add_device(machine, MACHINE_RNG, &machine->rng.device, err);
+	if (!r)
+		r = add_device(machine, MACHINE_BALLOON, &machine->balloon.device, err);
 	if (!r)
 		r = add_card_slots(machine, err);
 	return r;

@@ -2,8 +2,8 @@
 /*
  * machine.h - the virtual machine as a whole: creates and wires memory, processors and devices
  *
- * Devices, in the order of their registers in memory: fs, vsock, console, rng, and the slots for
- * network cards, which are empty in the beginning.
+ * Devices, in the order of their registers in memory: fs, vsock, console, rng, the slots for
+ * network cards, which are empty in the beginning, and the balloon.
  *
  * Thread: all functions on the thread that runs the event loop.
  */
@@ -19,6 +19,7 @@
 #include "vmm/kvm/vcpu.h"
 #include "vmm/kvm/vm.h"
 #include "vmm/memory/guest_memory.h"
+#include "vmm/virtio/balloon.h"
 #include "vmm/virtio/console.h"
 #include "vmm/virtio/fs.h"
 #include "vmm/virtio/net.h"
@@ -33,7 +34,8 @@ enum machine_device {
 	MACHINE_CONSOLE,
 	MACHINE_RNG,
 	MACHINE_CARDS, /* the first of NETWORK_SLOTS */
-	MACHINE_NR_DEVICES = MACHINE_CARDS + NETWORK_SLOTS,
+	MACHINE_BALLOON = MACHINE_CARDS + NETWORK_SLOTS,
+	MACHINE_NR_DEVICES,
 };
 
 struct machine_config {
@@ -74,6 +76,7 @@ struct machine {
 	struct console console;
 	struct rng rng;
 	struct net *cards[NETWORK_SLOTS];
+	struct balloon balloon;
 
 	int stop_fd; /* eventfd: a vCPU stopped */
 	struct event_source stop_source;

@@ -85,7 +85,7 @@ static void check_devices(unsigned int nr_virtio)
 		ok(node >= 0);
 		is_int(cells(node, "reg", 0, 2), address);
 		is_int(cells(node, "reg", 2, 2), 0x1000);
-		is_int(cells(node, "interrupts", 0, 1), LAYOUT_VIRTIO_FIRST_PIN + i);
+		is_int(cells(node, "interrupts", 0, 1), LAYOUT_VIRTIO_PIN(i));
 		is_int(cells(node, "interrupts", 1, 1), 0); /* rising edge */
 	}
 }

@@ -104,7 +104,7 @@ static void put_interrupt_controllers(struct writer *writer)
 static void put_virtio(struct writer *writer, unsigned int index)
 {
 	uint64_t address = LAYOUT_VIRTIO_BASE + index * LAYOUT_VIRTIO_STRIDE;
-	const fdt32_t interrupt[2] = { cpu_to_fdt32(LAYOUT_VIRTIO_FIRST_PIN + index),
+	const fdt32_t interrupt[2] = { cpu_to_fdt32(LAYOUT_VIRTIO_PIN(index)),
 				       cpu_to_fdt32(INTERRUPT_RISING_EDGE) };
 
 	begin_node_at(writer, "virtio", address);

@@ -36,9 +36,12 @@
 #define LAYOUT_IOAPIC UINT64_C(0xfec00000)
 #define LAYOUT_LAPIC UINT64_C(0xfee00000)
 
-/* IOAPIC pins of the devices: those above the PIC's, which nothing else uses. */
-#define LAYOUT_VIRTIO_FIRST_PIN 16u
-#define LAYOUT_VIRTIO_MAX_DEVICES 8u
+/*
+ * IOAPIC pins of the devices, from the last one down. Those below 16 are pins of the PIC as well:
+ * the kernel finds that, masks all of it, and has no use for its interrupts. No others are there.
+ */
+#define LAYOUT_VIRTIO_PIN(index) (23u - (index))
+#define LAYOUT_VIRTIO_MAX_DEVICES 16u
 
 /* The early console: one output port, as a 16550 has it. */
 #define LAYOUT_EARLY_CONSOLE_PORT UINT64_C(0x3f8)

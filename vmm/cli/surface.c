@@ -53,6 +53,7 @@ static const struct {
 	[MACHINE_CARDS + 1] = { "net1", "2 queues, configuration: address, link" },
 	[MACHINE_CARDS + 2] = { "net2", "2 queues, configuration: address, link" },
 	[MACHINE_CARDS + 3] = { "net3", "2 queues, configuration: address, link" },
+	[MACHINE_BALLOON] = { "balloon", "3 queues, configuration: size, which is 0" },
 };
 
 static void describe_processes(struct process ret[NR_PROCESSES])

@@ -7,7 +7,7 @@
 
 #include "vmm/base/checked_math.h"
 
-#define GUEST_PAGE_SIZE 4096
+#define GUEST_PAGE_SIZE UINT64_C(4096)
 #define HUGE_PAGE_SIZE (UINT64_C(2) << 20) /* x86-64 and, with 4 KiB pages, arm64 */
 
 /*
@@ -116,4 +116,22 @@ void guest_memory_prefer_huge_pages(const struct guest_memory *memory, gpa_t gpa
 			      region->size);
 		(void)madvise(region->host + start, end - start, MADV_HUGEPAGE);
 	}
+}
+
+void guest_memory_trim_to_pages(struct iovec *range)
+{
+	uint64_t skipped =
+		align_up((uintptr_t)range->iov_base, GUEST_PAGE_SIZE) - (uintptr_t)range->iov_base;
+
+	if (skipped > range->iov_len)
+		skipped = range->iov_len;
+	range->iov_base = (uint8_t *)range->iov_base + skipped;
+	range->iov_len = (range->iov_len - skipped) & ~(GUEST_PAGE_SIZE - 1);
+}
+
+void guest_memory_give_back(void *start, uint64_t len)
+{
+	/* It may fail for want of memory of the kernel's own: then the guest's stays where it is. */
+	if (len)
+		(void)madvise(start, len, MADV_DONTNEED);
 }

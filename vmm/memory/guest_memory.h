@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "vmm/base/error.h"
 
@@ -62,3 +63,13 @@ int guest_memory_write(const struct guest_memory *memory, gpa_t gpa, const void 
  * filled anyway. Nothing else changes, and a host without any is no error.
  */
 void guest_memory_prefer_huge_pages(const struct guest_memory *memory, gpa_t gpa, uint64_t len);
+
+/* Make @range, which is guest memory, the whole pages inside of it; there may be none. */
+void guest_memory_trim_to_pages(struct iovec *range);
+
+/*
+ * Give the memory behind @len bytes at @start, whole pages of guest memory, back to the host. The
+ * guest finds zeros there when it comes again, or, were its RAM a private mapping of a file, what
+ * the file has.
+ */
+void guest_memory_give_back(void *start, uint64_t len);

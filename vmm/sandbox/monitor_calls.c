@@ -4,6 +4,7 @@
 #include <linux/kvm.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 
 #include "vmm/base/checked_math.h"
 #include "vmm/sandbox/call_rules.h"
@@ -37,6 +38,7 @@ static const struct call_rule event_loop_rules[] = {
 	CALL(futex, "the locks of devices"),
 	CALL_IF(tgkill, "call a processor out of the guest", IS(2, SIGPIPE)),
 	CALL(brk, "memory for messages"),
+	CALL_IF(madvise, "free pages that the guest reports go back", IS(2, MADV_DONTNEED)),
 	CALL(clock_gettime, "the time in a log line, where the vDSO does not know it"),
 	CALL(exit_group, "the end"),
 };

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/virtio/balloon.h"
+
+#include <linux/virtio_balloon.h>
+#include <linux/virtio_ids.h>
+#include <stddef.h>
+
+#include "vmm/base/checked_math.h"
+
+enum {
+	BALLOON_QUEUE_INFLATE,
+	BALLOON_QUEUE_DEFLATE,
+	BALLOON_QUEUE_REPORTS,
+	BALLOON_NR_QUEUES,
+};
+
+#define BALLOON_QUEUE_SIZE 32 /* Linux reports that many ranges at a time, and needs the room */
+#define BALLOON_RANGES_PER_WAKEUP 32
+#define BALLOON_BYTES_PER_WAKEUP (UINT64_C(16) << 20)
+
+/* num_pages and actual: the balloon is empty, and shall be. */
+static const uint8_t balloon_config[offsetof(struct virtio_balloon_config, free_page_hint_cmd_id)];
+
+static void acknowledge_requests(struct balloon *balloon, unsigned int index)
+{
+	struct virtio_device *device = &balloon->device;
+	unsigned int nr;
+
+	for (nr = 0; nr < BALLOON_QUEUE_SIZE; nr++) {
+		if (!virtio_device_pop(device, index, &balloon->request))
+			break;
+		virtqueue_push(&device->queues[index], balloon->request.head, 0);
+	}
+	virtio_device_notify(device, index);
+	if (nr == BALLOON_QUEUE_SIZE)
+		virtio_device_ring(device, index);
+}
+
+static bool begin_report(struct balloon *balloon)
+{
+	if (balloon->has_report)
+		return true;
+	balloon->has_report =
+		virtio_device_pop(&balloon->device, BALLOON_QUEUE_REPORTS, &balloon->report);
+	balloon->next = 0;
+	return balloon->has_report;
+}
+
+/* Give back at most @limit bytes of the next range. Returns how many; with the last it is over. */
+static uint64_t give_back(struct balloon *balloon, uint64_t limit)
+{
+	struct virtqueue_chain *report = &balloon->report;
+	struct iovec *range = &report->segments[report->nr_readable + balloon->next];
+	uint64_t len;
+
+	guest_memory_trim_to_pages(range);
+	len = min_u64(range->iov_len, limit);
+	guest_memory_give_back(range->iov_base, len);
+	range->iov_base = (uint8_t *)range->iov_base + len;
+	range->iov_len -= len;
+	if (range->iov_len == 0)
+		balloon->next++;
+	return len;
+}
+
+static void serve_reports(struct balloon *balloon)
+{
+	struct virtio_device *device = &balloon->device;
+	uint64_t budget = BALLOON_BYTES_PER_WAKEUP;
+	unsigned int nr;
+
+	for (nr = 0; nr < BALLOON_RANGES_PER_WAKEUP && budget > 0; nr++) {
+		if (!begin_report(balloon))
+			break;
+		if (balloon->next < balloon->report.nr_writable)
+			budget -= give_back(balloon, budget);
+		if (balloon->next == balloon->report.nr_writable) {
+			virtqueue_push(&device->queues[BALLOON_QUEUE_REPORTS], balloon->report.head,
+				       0);
+			balloon->has_report = false;
+		}
+	}
+	virtio_device_notify(device, BALLOON_QUEUE_REPORTS);
+	if (nr == BALLOON_RANGES_PER_WAKEUP || budget == 0)
+		virtio_device_ring(device, BALLOON_QUEUE_REPORTS);
+}
+
+static void on_queue(struct virtio_device *device, unsigned int index)
+{
+	struct balloon *balloon = (struct balloon *)device;
+
+	if (index == BALLOON_QUEUE_REPORTS)
+		serve_reports(balloon);
+	else
+		acknowledge_requests(balloon, index);
+}
+
+static void on_reset(struct virtio_device *device)
+{
+	struct balloon *balloon = (struct balloon *)device;
+
+	balloon->has_report = false;
+}
+
+static const struct virtio_device_ops balloon_ops = { .on_queue = on_queue, .on_reset = on_reset };
+
+int balloon_init(struct balloon *balloon, const struct guest_memory *memory,
+		 struct event_loop *loop, struct virtio_interrupt interrupt, struct error *err)
+{
+	*balloon = (struct balloon){
+		.device = {
+			.name = "balloon",
+			.device_id = VIRTIO_ID_BALLOON,
+			.device_features = UINT64_C(1) << VIRTIO_BALLOON_F_REPORTING,
+			.ops = &balloon_ops,
+			.nr_queues = BALLOON_NR_QUEUES,
+			.queue_size_max = BALLOON_QUEUE_SIZE,
+			.config = balloon_config,
+			.config_size = sizeof(balloon_config),
+		},
+	};
+	return virtio_device_init(&balloon->device, memory, loop, interrupt, err);
+}
+
+void balloon_fini(struct balloon *balloon, struct event_loop *loop)
+{
+	virtio_device_fini(&balloon->device, loop);
+}
