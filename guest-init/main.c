@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "guest-init/early.h"
+#include "guest-init/free_memory.h"
 #include "guest-init/host_connection.h"
 #include "guest-init/protocol.h"
 #include "guest-init/supervisor.h"
@@ -20,7 +21,7 @@ int main(void)
 	early_block_signals();
 	/* Hash tables of trusted messages: without this the library asks the kernel for a seed. */
 	json_object_seed(1);
-	if (early_mount(&err))
+	if (early_mount(&err) || free_memory_set_order(&err))
 		early_die(&err);
 	control_fd = host_connection_open(PROTOCOL_PORT_CONTROL, &err);
 	if (control_fd < 0 || supervisor_run(control_fd, &err))

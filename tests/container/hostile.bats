@@ -197,7 +197,7 @@ card_has_sent()
 }
 
 @test "what two processors change at the same time; floods of requests and faults" {
-	attacks "races floods"
+	attacks "balloon races floods"
 	ends_by_force
 }
 
@@ -285,6 +285,7 @@ ends()
 	ends page-tables-nowhere "create failed" || failed=1
 	ends reset-self "create failed" || failed=1
 	ends system-management "create failed" || failed=1
+	ends report-itself "the guest reset itself" || failed=1
 	ends hang-up "guest-init closed its connection" || failed=1
 	ends unknown-frame "$unexpected" || failed=1
 	ends unasked-answers "$unexpected" || failed=1

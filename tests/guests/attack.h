@@ -49,9 +49,13 @@ void attack_registers(void);
 void attack_addresses(void);
 void attack_processor(void);
 void attack_vsock(void);
+void attack_balloon(void);
 void attack_files(void);
 void attack_names(void);
 void race_rings(void);
 void flood(void);
 void flood_console(void);
 void storm(void);
+
+/* An ending: the payload's own memory goes back to the host. */
+void report_all_memory(void);

@@ -15,7 +15,15 @@
 #define DEVICE_MAX_QUEUE_SIZE 256
 
 /* Of the slots for network cards, which are alike, the first; it may have a card or none. */
-enum device_index { DEVICE_FS, DEVICE_VSOCK, DEVICE_CONSOLE, DEVICE_RNG, DEVICE_NET, NR_DEVICES };
+enum device_index {
+	DEVICE_FS,
+	DEVICE_VSOCK,
+	DEVICE_CONSOLE,
+	DEVICE_RNG,
+	DEVICE_NET,
+	DEVICE_BALLOON,
+	NR_DEVICES
+};
 
 struct ring {
 	uint16_t size;
@@ -27,6 +35,7 @@ struct ring {
 
 struct device {
 	const char *name;
+	unsigned int place; /* among the machine's devices */
 	uintptr_t base;
 	unsigned int nr_queues;
 	unsigned int main_queue; /* whose requests the device always takes */

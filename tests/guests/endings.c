@@ -2,6 +2,7 @@
 #include "tests/guests/endings.h"
 
 #include "guest-init/protocol.h"
+#include "tests/guests/attack.h"
 #include "tests/guests/processor.h"
 #include "tests/guests/runtime.h"
 #include "tests/guests/vsock.h"
@@ -192,6 +193,7 @@ static const struct {
 	{ "system-management", system_management },
 	{ "loop", endless_loop },
 	{ "exceptions", endless_exceptions },
+	{ "report-itself", report_all_memory },
 	{ "hang-up", hang_up },
 	{ "half-a-frame", half_a_frame },
 	{ "unknown-frame", unknown_frame },

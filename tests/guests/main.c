@@ -23,6 +23,7 @@ static const struct {
 	{ "addresses", attack_addresses },
 	{ "processor", attack_processor },
 	{ "vsock", attack_vsock },
+	{ "balloon", attack_balloon },
 	{ "files", attack_files },
 	{ "names", attack_names },
 	{ "races", race_rings },

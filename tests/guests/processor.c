@@ -110,7 +110,7 @@ static void ioapic_write(uint32_t reg, uint32_t value)
 static void set_pins(uint32_t flags)
 {
 	for (uint32_t i = 0; i < NR_DEVICES; i++) {
-		uint32_t entry = IOAPIC_TABLE + 2 * (LAYOUT_VIRTIO_FIRST_PIN + i);
+		uint32_t entry = IOAPIC_TABLE + 2 * (LAYOUT_VIRTIO_PIN(devices[i].place));
 
 		ioapic_write(entry + 1, 0);
 		ioapic_write(entry, (DEVICE_VECTOR + i) | flags);
