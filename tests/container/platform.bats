@@ -30,7 +30,7 @@ PRIVILEGED='.process.capabilities |= with_entries(.value = $all)
 		'c 10 241' 'c 1 5' | run_bundle inventory)
 	has_line hypervisor
 	[ "$(grep -cwE 'svm|vmx' <<< "$output")" -eq 0 ]
-	has_line 'virtio: 0x0003 0x0004 0x0013 0x001a'
+	has_line 'virtio: 0x0003 0x0004 0x0005 0x0013 0x001a'
 	has_line 'buses:'
 	has_line 'disks:'
 	has_line all

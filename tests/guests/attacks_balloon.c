@@ -28,7 +28,8 @@ static void report_range(struct device *device, uint64_t begin, uint64_t len, un
 
 static void all_above_payload(struct device *device)
 {
-	report_range(device, ABOVE_PAYLOAD, ram_end() - ABOVE_PAYLOAD, device->queue_size);
+	/* At its end are the tasks. */
+	report_range(device, ABOVE_PAYLOAD, ram_end() - MIB - ABOVE_PAYLOAD, device->queue_size);
 }
 
 static void again_and_again(struct device *device)

@@ -24,8 +24,8 @@ static void test_reserve(void)
 	unsigned int nr_too_large = 0;
 
 	for (uint64_t nr_pages = FREE_MEMORY_BLOCKS * 3; nr_pages < 1u << 20; nr_pages += 97)
-		nr_too_large += (uint64_t)FREE_MEMORY_BLOCKS << free_memory_order(nr_pages) >
-				nr_pages / 3;
+		nr_too_large +=
+			(uint64_t)FREE_MEMORY_BLOCKS << free_memory_order(nr_pages) > nr_pages / 3;
 	is_int(nr_too_large, 0);
 }
 

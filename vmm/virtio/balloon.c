@@ -7,13 +7,7 @@
 
 #include "vmm/base/checked_math.h"
 
-enum {
-	BALLOON_QUEUE_INFLATE,
-	BALLOON_QUEUE_DEFLATE,
-	BALLOON_QUEUE_REPORTS,
-	BALLOON_NR_QUEUES,
-};
-
+#define BALLOON_QUEUE_REPORTS 2
 #define BALLOON_QUEUE_SIZE 32 /* Linux reports that many ranges at a time, and needs the room */
 #define BALLOON_RANGES_PER_WAKEUP 32
 #define BALLOON_BYTES_PER_WAKEUP (UINT64_C(16) << 20)
@@ -21,36 +15,10 @@ enum {
 /* num_pages and actual: the balloon is empty, and shall be. */
 static const uint8_t balloon_config[offsetof(struct virtio_balloon_config, free_page_hint_cmd_id)];
 
-static void acknowledge_requests(struct balloon *balloon, unsigned int index)
-{
-	struct virtio_device *device = &balloon->device;
-	unsigned int nr;
-
-	for (nr = 0; nr < BALLOON_QUEUE_SIZE; nr++) {
-		if (!virtio_device_pop(device, index, &balloon->request))
-			break;
-		virtqueue_push(&device->queues[index], balloon->request.head, 0);
-	}
-	virtio_device_notify(device, index);
-	if (nr == BALLOON_QUEUE_SIZE)
-		virtio_device_ring(device, index);
-}
-
-static bool begin_report(struct balloon *balloon)
-{
-	if (balloon->has_report)
-		return true;
-	balloon->has_report =
-		virtio_device_pop(&balloon->device, BALLOON_QUEUE_REPORTS, &balloon->report);
-	balloon->next = 0;
-	return balloon->has_report;
-}
-
 /* Give back at most @limit bytes of the next range. Returns how many; with the last it is over. */
-static uint64_t give_back(struct balloon *balloon, uint64_t limit)
+static uint64_t give_back(struct balloon_request *request, uint64_t limit)
 {
-	struct virtqueue_chain *report = &balloon->report;
-	struct iovec *range = &report->segments[report->nr_readable + balloon->next];
+	struct iovec *range = &request->chain.segments[request->chain.nr_readable + request->next];
 	uint64_t len;
 
 	guest_memory_trim_to_pages(range);
@@ -59,47 +27,40 @@ static uint64_t give_back(struct balloon *balloon, uint64_t limit)
 	range->iov_base = (uint8_t *)range->iov_base + len;
 	range->iov_len -= len;
 	if (range->iov_len == 0)
-		balloon->next++;
+		request->next++;
 	return len;
-}
-
-static void serve_reports(struct balloon *balloon)
-{
-	struct virtio_device *device = &balloon->device;
-	uint64_t budget = BALLOON_BYTES_PER_WAKEUP;
-	unsigned int nr;
-
-	for (nr = 0; nr < BALLOON_RANGES_PER_WAKEUP && budget > 0; nr++) {
-		if (!begin_report(balloon))
-			break;
-		if (balloon->next < balloon->report.nr_writable)
-			budget -= give_back(balloon, budget);
-		if (balloon->next == balloon->report.nr_writable) {
-			virtqueue_push(&device->queues[BALLOON_QUEUE_REPORTS], balloon->report.head,
-				       0);
-			balloon->has_report = false;
-		}
-	}
-	virtio_device_notify(device, BALLOON_QUEUE_REPORTS);
-	if (nr == BALLOON_RANGES_PER_WAKEUP || budget == 0)
-		virtio_device_ring(device, BALLOON_QUEUE_REPORTS);
 }
 
 static void on_queue(struct virtio_device *device, unsigned int index)
 {
-	struct balloon *balloon = (struct balloon *)device;
+	struct balloon_request *request = &((struct balloon *)device)->requests[index];
+	uint64_t budget = BALLOON_BYTES_PER_WAKEUP;
+	unsigned int nr;
 
-	if (index == BALLOON_QUEUE_REPORTS)
-		serve_reports(balloon);
-	else
-		acknowledge_requests(balloon, index);
+	for (nr = 0; nr < BALLOON_RANGES_PER_WAKEUP && budget > 0; nr++) {
+		if (!request->is_begun) {
+			if (!virtio_device_pop(device, index, &request->chain))
+				break;
+			request->is_begun = true;
+			request->next = 0;
+		}
+		if (index == BALLOON_QUEUE_REPORTS && request->next < request->chain.nr_writable) {
+			budget -= give_back(request, budget);
+			if (request->next < request->chain.nr_writable)
+				continue;
+		}
+		virtqueue_push(&device->queues[index], request->chain.head, 0);
+		request->is_begun = false;
+	}
+	virtio_device_notify(device, index);
+	if (nr == BALLOON_RANGES_PER_WAKEUP || budget == 0)
+		virtio_device_ring(device, index);
 }
 
 static void on_reset(struct virtio_device *device)
 {
-	struct balloon *balloon = (struct balloon *)device;
-
-	balloon->has_report = false;
+	for (unsigned int i = 0; i < BALLOON_NR_QUEUES; i++)
+		((struct balloon *)device)->requests[i].is_begun = false;
 }
 
 static const struct virtio_device_ops balloon_ops = { .on_queue = on_queue, .on_reset = on_reset };

@@ -23,12 +23,18 @@
 
 #include "vmm/virtio/virtio_device.h"
 
+#define BALLOON_NR_QUEUES 3
+
+/* What a queue is at. */
+struct balloon_request {
+	struct virtqueue_chain chain; /* its ranges shrink as they are given back */
+	bool is_begun;		      /* and not acknowledged */
+	unsigned int next;	      /* of a report's ranges */
+};
+
 struct balloon {
 	struct virtio_device device;
-	struct virtqueue_chain request; /* of the other queues */
-	struct virtqueue_chain report;	/* [lock] its ranges shrink as they are given back */
-	bool has_report;		/* [lock] it is not acknowledged yet */
-	unsigned int next;		/* [lock] of its ranges */
+	struct balloon_request requests[BALLOON_NR_QUEUES]; /* [lock] */
 };
 
 /* @memory and @loop stay the caller's, and outlive the device. */
