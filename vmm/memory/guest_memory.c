@@ -131,7 +131,7 @@ void guest_memory_trim_to_pages(struct iovec *range)
 
 void guest_memory_give_back(void *start, uint64_t len)
 {
-	/* It may fail for want of memory of the kernel's own: then the guest's stays where it is. */
+	/* It may fail when the host has no memory to do it with: then the guest's stays. */
 	if (len)
 		(void)madvise(start, len, MADV_DONTNEED);
 }
