@@ -13,7 +13,7 @@
 #define DEFLATE 1
 #define REPORTS 2
 #define QUEUE_SIZE 32
-#define PAGE 4096u
+#define PAGE UINT64_C(4096)
 #define MEMORY (FAKE_LOW_SIZE - FAKE_BUFFERS)
 #define BYTES_PER_TURN (16u << 20)
 
