@@ -10,6 +10,8 @@
 #define APIC_COMMAND_HIGH 0x310
 #define APIC_ENABLE 0x1ffu /* and the spurious vector, 255 */
 #define IOAPIC_DATA 0x10
+#define PIC_MASK 0x21
+#define PIC_SECOND_MASK 0xa1
 #define IOAPIC_TABLE 0x10u
 #define DEVICE_VECTOR 48u
 #define MASKED 0x10000u
@@ -121,6 +123,9 @@ void interrupts_enable(void)
 {
 	apic_write(APIC_SPURIOUS, APIC_ENABLE);
 	set_pins(0);
+	/* Pins below 16 are the PIC's, too, which would call for vectors of its own. */
+	out8(PIC_MASK, UINT8_MAX);
+	out8(PIC_SECOND_MASK, UINT8_MAX);
 	/* Earlier attacks may have left a priority below which nothing gets through. */
 	apic_write(APIC_PRIORITY, 0);
 	__asm__ volatile("sti");
