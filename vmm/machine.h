@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "vmm/backend/boot_log.h"
@@ -54,6 +55,9 @@ struct machine_config {
 	void (*on_end)(void *context, const char *text);
 	/* After machine_pause(): no vCPU runs. On the event loop. */
 	void (*on_paused)(void *context);
+	/* The machine becomes a template (machine_template.h); on the event loop. */
+	bool is_template;
+	void (*on_template_point)(void *context);
 	void *context;
 };
 
