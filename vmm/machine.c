@@ -84,6 +84,13 @@ static void on_gate_event(void *context, uint32_t events)
 		machine->config.on_paused(machine->config.context);
 }
 
+static void on_held(void *context)
+{
+	struct machine *machine = context;
+
+	machine->config.on_template_point(machine->config.context);
+}
+
 static void on_server_gone(void *context)
 {
 	struct machine *machine = context;
@@ -159,6 +166,8 @@ static int add_devices(struct machine *machine, struct error *err)
 	if (!r)
 		r = vsock_new(&machine->vsock, config->service, config->service_context, memory,
 			      loop, interrupt_of(machine, MACHINE_VSOCK), err);
+	if (!r && config->is_template)
+		vsock_hold(machine->vsock, PROTOCOL_PORT_CONTROL, on_held, machine);
 	if (!r)
 		r = console_init(&machine->console, &machine->log, memory, loop,
 				 interrupt_of(machine, MACHINE_CONSOLE), err);
@@ -240,14 +249,17 @@ static int watch_stop(struct machine *machine, struct error *err)
 			      on_stop_event, machine, err);
 }
 
-int machine_init(struct machine *machine, const struct machine_config *config,
-		 struct event_loop *loop, struct error *err)
+int machine_build(struct machine *machine, const struct machine_config *config, int memory_fd,
+		  struct event_loop *loop, struct error *err)
 {
 	int r;
 
 	*machine = (struct machine){ .config = *config, .loop = loop };
 	boot_log_init(&machine->log, config->debug_fd, DEBUG_LOG_BUDGET);
-	r = guest_memory_init(&machine->memory, config->memory_bytes, err);
+	if (memory_fd >= 0)
+		r = guest_memory_restore(&machine->memory, config->memory_bytes, memory_fd, err);
+	else
+		r = guest_memory_init(&machine->memory, config->memory_bytes, err);
 	if (!r)
 		r = vm_init(&machine->vm, config->kvm_fd, &machine->memory, err);
 	if (!r)
@@ -259,9 +271,35 @@ int machine_init(struct machine *machine, const struct machine_config *config,
 	if (!r)
 		r = bus_add(&machine->port_bus, LAYOUT_EARLY_CONSOLE_PORT,
 			    LAYOUT_EARLY_CONSOLE_SIZE, early_console_access, machine, err);
-	if (!r)
-		r = load_guest(machine, err);
 	return r;
+}
+
+int machine_init(struct machine *machine, const struct machine_config *config,
+		 struct event_loop *loop, struct error *err)
+{
+	int r = machine_build(machine, config, -1, loop, err);
+
+	return r ? r : load_guest(machine, err);
+}
+
+void machine_fini(struct machine *machine)
+{
+	balloon_fini(&machine->balloon, machine->loop);
+	for (unsigned int i = 0; i < NETWORK_SLOTS; i++)
+		net_free(machine->cards[i]);
+	rng_fini(&machine->rng, machine->loop);
+	console_fini(&machine->console, machine->loop);
+	vsock_free(machine->vsock);
+	fs_fini(&machine->fs, machine->loop);
+	for (unsigned int i = 0; i < machine->nr_vcpus; i++)
+		vcpu_fini(&machine->vcpus[i]);
+	event_loop_remove(machine->loop, &machine->gate_source);
+	event_loop_remove(machine->loop, &machine->stop_source);
+	vcpu_gate_fini(&machine->gate);
+	fd_close(&machine->stop_fd);
+	vm_fini(&machine->vm);
+	guest_memory_fini(&machine->memory);
+	boot_log_fini(&machine->log);
 }
 
 int machine_start(struct machine *machine, struct error *err)

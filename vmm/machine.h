@@ -91,6 +91,14 @@ struct machine {
 int machine_init(struct machine *machine, const struct machine_config *config,
 		 struct event_loop *loop, struct error *err);
 
+/*
+ * The parts of machine_init(), for machine_template.c: everything but the guest, with RAM from
+ * @memory_fd unless that is -1; and the end of a machine that was built and never started.
+ */
+int machine_build(struct machine *machine, const struct machine_config *config, int memory_fd,
+		  struct event_loop *loop, struct error *err);
+void machine_fini(struct machine *machine);
+
 /* Start the processors' threads, which stand still until machine_resume(). */
 int machine_start(struct machine *machine, struct error *err);
 

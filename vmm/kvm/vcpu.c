@@ -20,6 +20,8 @@
  */
 #define KICK_SIGNAL SIGPIPE
 
+#define COMPLETION_EXITS_MAX 64
+
 static void handle_port_access(const struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
@@ -33,18 +35,10 @@ static void handle_port_access(const struct vcpu *vcpu)
 					     run->io.direction == KVM_EXIT_IO_OUT);
 }
 
-int vcpu_run_once(struct vcpu *vcpu, const char **ret_text)
+static int handle_exit(const struct vcpu *vcpu, const char **ret_text)
 {
 	struct kvm_run *run = vcpu->run;
 
-	if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
-		int code = errno;
-
-		if (code == EINTR || code == EAGAIN)
-			return 0;
-		*ret_text = "KVM_RUN failed";
-		return -code;
-	}
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO:
 		handle_port_access(vcpu);
@@ -70,6 +64,34 @@ int vcpu_run_once(struct vcpu *vcpu, const char **ret_text)
 		*ret_text = "KVM left the guest for a reason that no guest of ours gives";
 		return -EIO;
 	}
+}
+
+int vcpu_run_once(struct vcpu *vcpu, const char **ret_text)
+{
+	if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
+		int code = errno;
+
+		if (code == EINTR || code == EAGAIN)
+			return 0;
+		*ret_text = "KVM_RUN failed";
+		return -code;
+	}
+	return handle_exit(vcpu, ret_text);
+}
+
+int vcpu_complete(struct vcpu *vcpu, struct error *err)
+{
+	const char *text;
+
+	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	/* A large access takes an exit for each of its parts. */
+	for (unsigned int i = 0; i < COMPLETION_EXITS_MAX; i++) {
+		if (ioctl(vcpu->fd, KVM_RUN, 0) < 0)
+			return errno == EINTR ? 0 : error_set(err, errno, "KVM_RUN");
+		if (handle_exit(vcpu, &text))
+			return error_invalid(err, "%s", text);
+	}
+	return error_invalid(err, "vCPU %u does not come to rest", vcpu->index);
 }
 
 /*

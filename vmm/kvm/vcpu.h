@@ -85,3 +85,9 @@ void vcpu_kick(struct vcpu *vcpu);
  * errno value with a static text in *@ret_text.
  */
 int vcpu_run_once(struct vcpu *vcpu, const char **ret_text);
+
+/*
+ * Let the access that a vCPU which stands at the gate may have left the guest for take its effect
+ * in the guest, without running it. From any thread.
+ */
+int vcpu_complete(struct vcpu *vcpu, struct error *err);

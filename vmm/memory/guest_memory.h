@@ -42,6 +42,16 @@ struct guest_memory {
  */
 int guest_memory_init(struct guest_memory *memory, uint64_t size, struct error *err);
 
+/*
+ * The same with the content of @fd, from where guest_memory_save() has put it: private to this
+ * process, too, but what it does not change it shares with others that do the same. The file is not
+ * changed, and must not be.
+ */
+int guest_memory_restore(struct guest_memory *memory, uint64_t size, int fd, struct error *err);
+
+/* Write all RAM but its zeroes into @fd, a file of zeroes, the first region first. */
+int guest_memory_save(const struct guest_memory *memory, int fd, struct error *err);
+
 /* Unmap. Accepts a zeroed struct. */
 void guest_memory_fini(struct guest_memory *memory);
 

@@ -43,10 +43,15 @@ enum {
 	STATUS_DRIVER_OK = STATUS_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK,
 };
 
+void virtio_device_interrupt(struct virtio_device *device)
+{
+	device->interrupt.pulse(device->interrupt.context);
+}
+
 static void raise_interrupt(struct virtio_device *device, uint32_t cause)
 {
 	device->interrupt_status |= cause;
-	device->interrupt.pulse(device->interrupt.context);
+	virtio_device_interrupt(device);
 }
 
 bool virtio_device_is_live(const struct virtio_device *device)

@@ -110,6 +110,9 @@ void virtio_device_ring(struct virtio_device *device, unsigned int index);
 bool virtio_device_pop(struct virtio_device *device, unsigned int index,
 		       struct virtqueue_chain *chain);
 
+/* Raise the interrupt once more, for the causes that it already has. Lock held. */
+void virtio_device_interrupt(struct virtio_device *device);
+
 /* Raise the interrupt of a queue if the driver wants one for what was pushed. Lock held. */
 void virtio_device_notify(struct virtio_device *device, unsigned int queue_index);
 

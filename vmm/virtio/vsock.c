@@ -36,6 +36,8 @@ struct vsock {
 	uint64_t guest_cid;	      /* the config space (section 5.10.4) */
 	struct vsock_host host;	      /* [lock] */
 	struct virtqueue_chain chain; /* [lock] the one being read or written */
+	void (*on_held)(void *context);
+	void *held_context;
 };
 
 _Static_assert(offsetof(struct vsock, device) == 0, "vsock_of() relies on it");
@@ -114,6 +116,11 @@ static void run(struct vsock *vsock)
 {
 	if (virtio_device_is_live(&vsock->device))
 		receive(vsock);
+	vsock_host_receive_waiting(&vsock->host);
+	if (vsock_held(vsock) && vsock->on_held) {
+		vsock->on_held(vsock->held_context);
+		vsock->on_held = NULL;
+	}
 	vsock_host_call_service(&vsock->host);
 	settle(vsock);
 }
@@ -209,6 +216,31 @@ void vsock_free(struct vsock *vsock)
 struct virtio_device *vsock_device(struct vsock *vsock)
 {
 	return &vsock->device;
+}
+
+void vsock_hold(struct vsock *vsock, uint32_t port, void (*on_held)(void *context), void *context)
+{
+	vsock->host.hold_port = port;
+	vsock->on_held = on_held;
+	vsock->held_context = context;
+}
+
+const struct vsock_header *vsock_held(const struct vsock *vsock)
+{
+	const struct vsock_host *host = &vsock->host;
+
+	return host->hold_port && host->has_request ? &host->request : NULL;
+}
+
+int vsock_expect(struct vsock *vsock, const struct vsock_header *request)
+{
+	if (request->src_cid != VSOCK_GUEST_CID || request->dst_cid != VSOCK_HOST_CID ||
+	    request->type != VSOCK_TYPE_STREAM || request->op != VSOCK_OP_REQUEST || request->len)
+		return -EINVAL;
+	vsock->host.request = *request;
+	vsock->host.has_request = true;
+	wake(vsock);
+	return 0;
 }
 
 void vsock_lock(struct vsock *vsock)

@@ -47,6 +47,7 @@ struct vsock_service {
 };
 
 struct vsock;
+struct vsock_header;
 
 /* Allocates all that the device will ever need. @service and its @context outlive the device. */
 int vsock_new(struct vsock **ret_vsock, const struct vsock_service *service, void *context,
@@ -54,6 +55,21 @@ int vsock_new(struct vsock **ret_vsock, const struct vsock_service *service, voi
 	      struct virtio_interrupt interrupt, struct error *err);
 void vsock_free(struct vsock *vsock);
 struct virtio_device *vsock_device(struct vsock *vsock);
+
+/*
+ * Keep the first request for a connection to @port (not 0), and any after it, from the service:
+ * @on_held is called, on the event loop with the lock held, when it has come. Before the guest runs.
+ */
+void vsock_hold(struct vsock *vsock, uint32_t port, void (*on_held)(void *context), void *context);
+
+/* The request that is kept, or NULL. */
+const struct vsock_header *vsock_held(const struct vsock *vsock);
+
+/*
+ * Treat @request, which another device of a live driver kept, as if it had just come; on the event
+ * loop. Returns -EINVAL when it is not a request for a connection.
+ */
+int vsock_expect(struct vsock *vsock, const struct vsock_header *request);
 
 void vsock_lock(struct vsock *vsock);
 

@@ -78,6 +78,7 @@ void vsock_host_lose_all(struct vsock_host *host)
 		if (host->connections[i].state == VSOCK_CONNECTION_OPEN)
 			vsock_connection_lose(&host->connections[i]);
 	host->nr_resets = 0;
+	host->has_request = false;
 }
 
 /* Do not send the RST that waits for the same two ports as @reset, if any. */
@@ -228,6 +229,23 @@ static void receive_for_connection(struct vsock_host *host, struct vsock_connect
 	}
 }
 
+/* The guest does not ask twice for one that it waits for. */
+static void hold_request(struct vsock_host *host, const struct vsock_header *header)
+{
+	host->request = *header;
+	host->has_request = true;
+}
+
+void vsock_host_receive_waiting(struct vsock_host *host)
+{
+	const struct vsock_header *request = &host->request;
+
+	if (!host->has_request || host->hold_port)
+		return;
+	host->has_request = false;
+	receive_request(host, find_connection(host, request->src_port, request->dst_port), request);
+}
+
 void vsock_host_receive(struct vsock_host *host, const struct virtqueue_chain *chain)
 {
 	uint64_t payload_len = chain->readable_len - sizeof(struct vsock_header);
@@ -244,6 +262,9 @@ void vsock_host_receive(struct vsock_host *host, const struct virtqueue_chain *c
 	connection = find_connection(host, header.src_port, header.dst_port);
 	if (header.len > payload_len || header.len > VSOCK_PAYLOAD_MAX)
 		reject(host, connection, &header);
+	else if (header.op == VSOCK_OP_REQUEST && host->hold_port &&
+		 header.dst_port == host->hold_port)
+		hold_request(host, &header);
 	else if (header.op == VSOCK_OP_REQUEST)
 		receive_request(host, connection, &header);
 	else if (connection)

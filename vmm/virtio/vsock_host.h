@@ -34,6 +34,9 @@ struct vsock_host {
 	unsigned int next_sender; /* whose turn it is, index modulo the above */
 	struct vsock_header resets[VSOCK_RESETS_MAX]; /* RSTs owed outside any connection */
 	unsigned int nr_resets;
+	uint32_t hold_port; /* requests for a connection to it wait; 0: none do */
+	bool has_request;   /* one that waits to be received, or held */
+	struct vsock_header request;
 };
 
 /* Map the buffers of all connections, for a zeroed @host. */
@@ -45,6 +48,9 @@ void vsock_host_fini(struct vsock_host *host);
 
 /* A packet of the guest's, with at least a header to read. */
 void vsock_host_receive(struct vsock_host *host, const struct virtqueue_chain *chain);
+
+/* Receive the request that waits, unless it is held. */
+void vsock_host_receive_waiting(struct vsock_host *host);
 
 /* True if there is a packet that the guest would accept now. */
 bool vsock_host_has_packet(const struct vsock_host *host);
