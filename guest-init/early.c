@@ -11,14 +11,17 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "guest-init/scope.h"
 
 #define ENTROPY_SIZE_MAX 256u
+#define FREE_MEMORY_KEPT ((size_t)4 << 20) /* the kernel's own reserve, page tables */
 
 /* struct rand_pool_info with room for the bytes. */
 struct entropy_pool {
@@ -80,6 +83,27 @@ int early_mount(struct failure *err)
 	} while (fd <= STDERR_FILENO);
 	(void)close(fd);
 	return 0;
+}
+
+/* The kernel gives out pages as zeroes, and takes them back as they are: these are not written to. */
+void early_clear_free_memory(void)
+{
+	AUTO_CLOSE int fd = open("/proc/sys/vm/compact_memory", O_WRONLY | O_CLOEXEC);
+	struct sysinfo info;
+	size_t size;
+	void *memory;
+
+	if (fd >= 0)
+		(void)!write(fd, "1", 1);
+	if (sysinfo(&info) || info.freeram * info.mem_unit <= FREE_MEMORY_KEPT)
+		return;
+	size = info.freeram * info.mem_unit - FREE_MEMORY_KEPT;
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return;
+	(void)madvise(memory, size, MADV_HUGEPAGE);
+	(void)madvise(memory, size, MADV_POPULATE_WRITE);
+	(void)munmap(memory, size);
 }
 
 static int early_hex_digit(char digit)

@@ -14,6 +14,12 @@ void early_block_signals(void);
 /* Cover the initramfs, mount /dev and /proc, and open the null device as descriptors 0 to 2. */
 int early_mount(struct failure *err);
 
+/*
+ * In a machine that becomes a template: make free memory contiguous and zero, so that neither its
+ * file nor those who start from it have what the boot has left behind. Best effort.
+ */
+void early_clear_free_memory(void);
+
 /* Mix @entropy, an even number of hex digits, into the kernel's random pool and use it at once. */
 int early_mix_entropy(const char *entropy, struct failure *err);
 

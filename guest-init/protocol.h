@@ -148,6 +148,7 @@
 #define PROTOCOL_SOCKETS_MAX 256u		 /* sockets of the host on offer at a time */
 #define PROTOCOL_SOCKET_CONNECTIONS_MAX 64u	 /* to all of them together */
 #define PROTOCOL_SOCKET_NAME ".bulkhead-socket-" /* its number in decimal follows */
+#define PROTOCOL_TEMPLATE_ARGUMENT "template"	 /* of guest-init, when the machine is saved */
 #define PROTOCOL_SOURCE_PORTS 1024u
 #define PROTOCOL_PARTS_MAX 64u /* of one answer */
 

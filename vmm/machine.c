@@ -30,6 +30,12 @@ _Static_assert(VIRTIO_MMIO_SIZE <= LAYOUT_VIRTIO_STRIDE, "register files do not 
  */
 #define COMMAND_LINE "console=hvc0 earlyprintk=serial,0x3f8 panic=-1 reboot=t"
 #define COMMAND_LINE_QUIET COMMAND_LINE " quiet"
+#define FOR_TEMPLATE " " PROTOCOL_TEMPLATE_ARGUMENT
+
+static const char *const command_lines[2][2] = {
+	{ COMMAND_LINE_QUIET, COMMAND_LINE_QUIET FOR_TEMPLATE },
+	{ COMMAND_LINE, COMMAND_LINE FOR_TEMPLATE },
+};
 
 /* --- what vCPUs ask for ---------------------------------------------------------------------- */
 
@@ -217,7 +223,7 @@ static int load_guest(struct machine *machine, struct error *err)
 {
 	const struct machine_config *config = &machine->config;
 	struct boot_plan plan = {
-		.command_line = config->debug_fd >= 0 ? COMMAND_LINE : COMMAND_LINE_QUIET,
+		.command_line = command_lines[config->debug_fd >= 0][config->is_template],
 		.nr_cpus = config->nr_vcpus,
 		.nr_virtio = MACHINE_NR_DEVICES,
 	};
