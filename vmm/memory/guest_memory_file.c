@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* guest_memory_file.c - RAM in a file: where the guest has written, data; elsewhere, holes */
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -11,6 +12,11 @@
 
 #define PAGE_BYTES ((uint64_t)4096)
 #define BLOCK_BYTES ((uint64_t)2 << 20) /* what the host maps at once, where it can */
+
+/* Bytes of a block with data, see restore_block(). As measured (vmm/README.md). */
+#define DATA_FULL ((int64_t)448 * 4096)
+#define DATA_BUSY ((int64_t)128 * 4096)
+#define DATA_FREE ((int64_t)32 * 4096)
 
 static bool is_zero(const uint8_t *page)
 {
@@ -67,40 +73,104 @@ int guest_memory_save(const struct guest_memory *memory, int fd, struct error *e
 	return 0;
 }
 
-static int map_data(const struct guest_memory_region *region, uint64_t from, uint64_t to, int fd,
-		    uint64_t base, struct error *err)
+/* --- restoring -------------------------------------------------------------------------------- */
+
+/*
+ * The first part of [@from, @to) that has data in the file. Returns 1 and sets *@ret_from and
+ * *@ret_to; 0 if there is none; or a negative errno value.
+ */
+static int find_data(int fd, uint64_t from, uint64_t to, uint64_t *ret_from, uint64_t *ret_to)
 {
-	if (mmap(region->host + from, to - from, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
-		 fd, (off_t)(base + from)) == MAP_FAILED)
-		return error_set(err, errno, "map saved guest memory");
-	return 0;
+	off_t data = lseek(fd, (off_t)from, SEEK_DATA);
+	off_t hole;
+
+	if (data < 0)
+		return errno == ENXIO ? 0 : -errno;
+	if ((uint64_t)data >= to)
+		return 0;
+	hole = lseek(fd, data, SEEK_HOLE);
+	if (hole < 0)
+		return -errno;
+	*ret_from = (uint64_t)data;
+	*ret_to = min_u64((uint64_t)hole, to);
+	return *ret_from < *ret_to ? 1 : -EIO;
 }
 
-/* Map every block of the file that has data; the others stay zeroes of the process's own. */
-static int map_region(const struct guest_memory_region *region, int fd, uint64_t base,
-		      struct error *err)
+/* How many bytes of [@from, @to) have data, or a negative errno value. */
+static int64_t count_data(int fd, uint64_t from, uint64_t to)
 {
-	uint64_t end = 0; /* of the blocks that are done */
+	uint64_t count = 0;
+	uint64_t at, end;
+	int r;
 
-	while (end < region->size) {
-		off_t data = lseek(fd, (off_t)(base + end), SEEK_DATA);
-		off_t hole;
-		uint64_t from, to;
-		int r;
+	while ((r = find_data(fd, from, to, &at, &end)) > 0) {
+		count += end - at;
+		from = end;
+	}
+	return r < 0 ? r : (int64_t)count;
+}
 
-		if (data < 0 && errno == ENXIO)
-			return 0;
-		hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
-		if (hole < 0)
-			return error_set(err, errno, "look for data in saved guest memory");
-		from = ((uint64_t)data - base) & ~(BLOCK_BYTES - 1);
-		to = min_u64(align_up((uint64_t)hole - base, BLOCK_BYTES), region->size);
-		if (from >= region->size)
-			return 0;
-		r = map_data(region, from, to, fd, base, err);
+/* Read what has data in [@from, @to) of the file to the same places behind @host. */
+static int copy_data(uint8_t *host, int fd, uint64_t from, uint64_t to)
+{
+	uint64_t base = from, at, end;
+	int r;
+
+	while ((r = find_data(fd, from, to, &at, &end)) > 0) {
+		ssize_t n = pread(fd, host + (at - base), end - at, (off_t)at);
+
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		from = at + (uint64_t)n;
+	}
+	return r;
+}
+
+static int map_block(uint8_t *host, uint64_t size, int fd, uint64_t offset)
+{
+	void *mapped = mmap(host, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd,
+			    (off_t)offset);
+
+	return mapped == MAP_FAILED ? -errno : 0;
+}
+
+/*
+ * A block (or what the region has of one) with data, at @offset of the file. A page that is mapped
+ * costs a fault when the guest first reads it, another one and a copy when it writes it; a block
+ * that is copied, one fault. So it matters what the guest will do with it, and the best sign is how
+ * much of it was in use: where all is (the kernel's text, tables), there is little left to write.
+ * The free pages of the others are the next that are given out; were they mapped, each would first
+ * become a page of the file.
+ */
+static int restore_block(uint8_t *host, uint64_t size, int fd, uint64_t offset)
+{
+	int64_t count = count_data(fd, offset, offset + size);
+	bool is_busy = count < DATA_FREE || count >= DATA_BUSY;
+
+	if (count < 0)
+		return (int)count;
+	if (count >= DATA_FULL)
+		return map_block(host, size, fd, offset);
+	(void)madvise(host, size, is_busy ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	return copy_data(host, fd, offset, offset + size);
+}
+
+static int restore_region(const struct guest_memory_region *region, int fd, uint64_t base)
+{
+	uint64_t at = 0;
+
+	while (at < region->size) {
+		uint64_t data, end;
+		int r = find_data(fd, base + at, base + region->size, &data, &end);
+
+		if (r <= 0)
+			return r; /* no more: zeroes of the process's own */
+		at = (data - base) & ~(BLOCK_BYTES - 1);
+		r = restore_block(region->host + at, min_u64(BLOCK_BYTES, region->size - at), fd,
+				  base + at);
 		if (r < 0)
 			return r;
-		end = to;
+		at += BLOCK_BYTES;
 	}
 	return 0;
 }
@@ -118,7 +188,9 @@ int guest_memory_restore(struct guest_memory *memory, uint64_t size, int fd, str
 				     (long long)status.st_size, (unsigned long long)size);
 	r = guest_memory_init(memory, size, err);
 	for (unsigned int i = 0; i < memory->nr_regions && !r; i++) {
-		r = map_region(&memory->regions[i], fd, base, err);
+		r = restore_region(&memory->regions[i], fd, base);
+		if (r < 0)
+			(void)error_set(err, -r, "read saved guest memory");
 		base += memory->regions[i].size;
 	}
 	if (r < 0)
