@@ -114,7 +114,7 @@ static void on_closed(void *context)
 	endpoint->connection = NULL;
 }
 
-void vsock_guest_init(struct vsock_guest *guest)
+static void add_device(struct vsock_guest *guest)
 {
 	static const struct vsock_service service = {
 		.on_connect = on_connect,
@@ -124,6 +124,19 @@ void vsock_guest_init(struct vsock_guest *guest)
 	};
 	struct error err;
 
+	BUG_ON(vsock_new(&guest->vsock, &service, &guest->recorder, &guest->driver.memory,
+			 &guest->driver.loop, guest->driver.interrupt, &err) < 0);
+	guest->driver.device = vsock_device(guest->vsock);
+}
+
+void vsock_guest_replace_device(struct vsock_guest *guest)
+{
+	vsock_free(guest->vsock);
+	add_device(guest);
+}
+
+void vsock_guest_init(struct vsock_guest *guest)
+{
 	memset(guest, 0, sizeof(*guest));
 	fake_driver_init(&guest->driver);
 	for (unsigned int i = 0; i < VSOCK_NR_QUEUES; i++)
@@ -132,9 +145,7 @@ void vsock_guest_init(struct vsock_guest *guest)
 					     sizeof(struct vsock_header) + 2 * VSOCK_PAYLOAD_MAX);
 	/* Twice what is offered, for tests with a larger queue. */
 	guest->rx_buffers = fake_driver_alloc(&guest->driver, 2 * GUEST_QUEUE_SIZE * GUEST_RX_ROOM);
-	BUG_ON(vsock_new(&guest->vsock, &service, &guest->recorder, &guest->driver.memory,
-			 &guest->driver.loop, guest->driver.interrupt, &err) < 0);
-	guest->driver.device = vsock_device(guest->vsock);
+	add_device(guest);
 	vsock_guest_start(guest);
 	vsock_guest_offer(guest, GUEST_QUEUE_SIZE);
 	vsock_guest_run(guest);

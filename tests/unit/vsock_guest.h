@@ -74,6 +74,9 @@ struct vsock_guest {
 void vsock_guest_init(struct vsock_guest *guest);
 void vsock_guest_fini(struct vsock_guest *guest);
 
+/* A new device, which knows nothing, in the place of the old one. */
+void vsock_guest_replace_device(struct vsock_guest *guest);
+
 /* Bring the device up (again), without any receive buffers. */
 void vsock_guest_start(struct vsock_guest *guest);
 

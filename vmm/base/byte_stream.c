@@ -31,7 +31,8 @@ void byte_writer_put(struct byte_writer *writer, const void *data, size_t len)
 		writer->has_failed = true;
 		return;
 	}
-	memcpy(writer->data + writer->len, data, len);
+	if (len)
+		memcpy(writer->data + writer->len, data, len);
 	writer->len += len;
 }
 

@@ -114,9 +114,10 @@ static void settle(struct vsock *vsock)
 
 static void run(struct vsock *vsock)
 {
-	if (virtio_device_is_live(&vsock->device))
+	if (virtio_device_is_live(&vsock->device)) {
 		receive(vsock);
-	vsock_host_receive_waiting(&vsock->host);
+		vsock_host_receive_waiting(&vsock->host);
+	}
 	if (vsock_held(vsock) && vsock->on_held) {
 		vsock->on_held(vsock->held_context);
 		vsock->on_held = NULL;
