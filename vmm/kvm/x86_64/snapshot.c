@@ -55,10 +55,10 @@ union part_buffer {
 	struct kvm_mp_state mp_state;
 };
 
-/* One MSR and how many: what KVM takes behind struct kvm_msrs. */
-struct one_msr {
-	struct kvm_msrs header;
-	struct kvm_msr_entry entry;
+/* As many as there is room for behind struct kvm_msrs: one. */
+union one_msr {
+	struct kvm_msrs list;
+	uint8_t room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
 };
 
 static int truncated(struct error *err)
@@ -141,11 +141,13 @@ static int restore_xsave(int vm_fd, int vcpu_fd, struct byte_reader *reader, str
 
 static int get_msr(int vcpu_fd, uint32_t index, uint64_t *ret_value)
 {
-	struct one_msr msr = { .header = { .nmsrs = 1 }, .entry = { .index = index } };
+	union one_msr msr = { .room = { 0 } };
 
+	msr.list.nmsrs = 1;
+	msr.list.entries[0].index = index;
 	if (ioctl(vcpu_fd, KVM_GET_MSRS, &msr) != 1)
 		return -EIO;
-	*ret_value = msr.entry.data;
+	*ret_value = msr.list.entries[0].data;
 	return 0;
 }
 
@@ -230,7 +232,7 @@ static int tsc_offset(int vcpu_fd, unsigned long request, uint64_t *offset, stru
 /* The offset with which a new vCPU's counter shows @value now. */
 static int find_tsc_offset(int vcpu_fd, uint64_t value, uint64_t *ret_offset, struct error *err)
 {
-	uint64_t now;
+	uint64_t now = 0;
 	int r = tsc_offset(vcpu_fd, KVM_GET_DEVICE_ATTR, ret_offset, err);
 
 	if (!r && get_msr(vcpu_fd, MSR_TSC, &now) < 0)
