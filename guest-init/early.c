@@ -85,7 +85,7 @@ int early_mount(struct failure *err)
 	return 0;
 }
 
-/* The kernel gives out pages as zeroes, and takes them back as they are: these are not written to. */
+/* The kernel gives pages out as zeroes, and nobody writes to these before it has them back. */
 void early_clear_free_memory(void)
 {
 	AUTO_CLOSE int fd = open("/proc/sys/vm/compact_memory", O_WRONLY | O_CLOEXEC);

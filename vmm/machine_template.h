@@ -32,8 +32,8 @@
  * config.memory_bytes (rounded up to whole pages), low region first. Pages that are zero are left
  * out of it.
  *
- * config.kvm_fd is still open. Calls of the system: ioctl (KVM_RUN, KVM_CHECK_EXTENSION, KVM_GET_…),
- * pwrite, and memory from the heap. Returns 0;
+ * config.kvm_fd is still open. Calls of the system: ioctl (KVM_RUN, KVM_CHECK_EXTENSION and
+ * KVM_GET_…), pwrite, and memory from the heap. Returns 0;
  * -EAGAIN when a device has a request under way, then the caller may resume and pause once more;
  * or another negative errno value.
  */

@@ -234,7 +234,7 @@ static void test_impossible_values(void)
 	tear_down();
 }
 
-/* Where the queue is may be a lie that only the ring shows: then the device fails, as by a driver. */
+/* Where the queue is may be a lie that only the ring shows: then the device fails. */
 static void test_position_outside_the_ring(void)
 {
 	const uint32_t position = 0x4000;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RAM that is saved in a file and restored from it: the same bytes, and the file stays as it was. */
+/* RAM, saved in a file and restored from it: the same bytes, and the file stays as it was. */
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,7 +15,7 @@
 #define TAIL (3 * PAGE) /* what is left of the last block */
 #define SIZE ((uint64_t)BLOCKS * BLOCK + TAIL)
 
-/* How many pages of each block have data: a copied, a mapped, an empty one, ... */
+/* How many pages of each block have data: a copied, a mapped, an empty one. */
 static const unsigned int used[BLOCKS + 1] = { 200, 512, 0, 60, 1, 500, 3 };
 
 static struct guest_memory memory;

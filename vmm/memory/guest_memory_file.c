@@ -100,7 +100,7 @@ static int find_data(int fd, uint64_t from, uint64_t to, uint64_t *ret_from, uin
 static int64_t count_data(int fd, uint64_t from, uint64_t to)
 {
 	uint64_t count = 0;
-	uint64_t at, end;
+	uint64_t at = 0, end = 0;
 	int r;
 
 	while ((r = find_data(fd, from, to, &at, &end)) > 0) {
@@ -113,7 +113,7 @@ static int64_t count_data(int fd, uint64_t from, uint64_t to)
 /* Read what has data in [@from, @to) of the file to the same places behind @host. */
 static int copy_data(uint8_t *host, int fd, uint64_t from, uint64_t to)
 {
-	uint64_t base = from, at, end;
+	uint64_t base = from, at = 0, end = 0;
 	int r;
 
 	while ((r = find_data(fd, from, to, &at, &end)) > 0) {
@@ -160,7 +160,7 @@ static int restore_region(const struct guest_memory_region *region, int fd, uint
 	uint64_t at = 0;
 
 	while (at < region->size) {
-		uint64_t data, end;
+		uint64_t data = 0, end = 0;
 		int r = find_data(fd, base + at, base + region->size, &data, &end);
 
 		if (r <= 0)

@@ -58,7 +58,8 @@ struct virtio_device *vsock_device(struct vsock *vsock);
 
 /*
  * Keep the first request for a connection to @port (not 0), and any after it, from the service:
- * @on_held is called, on the event loop with the lock held, when it has come. Before the guest runs.
+ * @on_held is called, on the event loop with the lock held, when it has come. To be called before
+ * the guest runs.
  */
 void vsock_hold(struct vsock *vsock, uint32_t port, void (*on_held)(void *context), void *context);
 

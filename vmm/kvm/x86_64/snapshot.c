@@ -216,12 +216,13 @@ static int restore_msrs(int vcpu_fd, struct byte_reader *reader, struct error *e
 
 /* --- time ------------------------------------------------------------------------------------- */
 
-static int tsc_offset(int vcpu_fd, unsigned long request, uint64_t *offset, struct error *err)
+/* @request gets or sets the offset at @address. */
+static int tsc_offset(int vcpu_fd, unsigned long request, uintptr_t address, struct error *err)
 {
 	struct kvm_device_attr attribute = {
 		.group = KVM_VCPU_TSC_CTRL,
 		.attr = KVM_VCPU_TSC_OFFSET,
-		.addr = (uintptr_t)offset,
+		.addr = address,
 	};
 
 	if (ioctl(vcpu_fd, request, &attribute) < 0)
@@ -233,7 +234,7 @@ static int tsc_offset(int vcpu_fd, unsigned long request, uint64_t *offset, stru
 static int find_tsc_offset(int vcpu_fd, uint64_t value, uint64_t *ret_offset, struct error *err)
 {
 	uint64_t now = 0;
-	int r = tsc_offset(vcpu_fd, KVM_GET_DEVICE_ATTR, ret_offset, err);
+	int r = tsc_offset(vcpu_fd, KVM_GET_DEVICE_ATTR, (uintptr_t)ret_offset, err);
 
 	if (!r && get_msr(vcpu_fd, MSR_TSC, &now) < 0)
 		r = error_set(err, EIO, "read the time stamp counter");
@@ -318,7 +319,7 @@ int snapshot_save(int kvm_fd, int vm_fd, const int *vcpu_fds, unsigned int nr_vc
 static int restore_vcpu(int vm_fd, int vcpu_fd, uint64_t offset, struct byte_reader *reader,
 			struct error *err)
 {
-	int r = tsc_offset(vcpu_fd, KVM_SET_DEVICE_ATTR, &offset, err);
+	int r = tsc_offset(vcpu_fd, KVM_SET_DEVICE_ATTR, (uintptr_t)&offset, err);
 
 	if (!r)
 		r = restore_parts(vcpu_fd, parts_before_timer, ARRAY_SIZE(parts_before_timer),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * snapshot.h - what KVM keeps of a virtual machine beside its RAM: taken from one that stands still,
- * given to another with as many processors and the same CPUID
+ * snapshot.h - what KVM keeps of a virtual machine beside its RAM: taken from one that stands
+ * still, given to another with as many processors and the same CPUID
  *
  * The guest's time goes on from where it was: clock and time stamp counter do not count what lies
  * between saving and restoring. A timer that was armed fires when it would have.
