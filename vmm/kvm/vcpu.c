@@ -22,6 +22,9 @@
 
 #define COMPLETION_EXITS_MAX 64
 
+/* Less than a huge page, or the host would make a thread's first page one. */
+#define STACK_SIZE ((size_t)256 * 1024)
+
 static void handle_port_access(const struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
@@ -195,6 +198,7 @@ int vcpu_start(struct vcpu *vcpu, struct error *err)
 {
 	const struct sigaction action = { .sa_handler = on_kick_signal }; /* no SA_RESTART */
 	sigset_t blocked, old;
+	pthread_attr_t attributes;
 	int r;
 
 	if (sigaction(KICK_SIGNAL, &action, NULL) < 0)
@@ -204,7 +208,10 @@ int vcpu_start(struct vcpu *vcpu, struct error *err)
 	(void)sigfillset(&blocked);
 	(void)sigdelset(&blocked, KICK_SIGNAL);
 	(void)pthread_sigmask(SIG_SETMASK, &blocked, &old);
-	r = pthread_create(&vcpu->thread, NULL, run_thread, vcpu);
+	(void)pthread_attr_init(&attributes);
+	(void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	r = pthread_create(&vcpu->thread, &attributes, run_thread, vcpu);
+	(void)pthread_attr_destroy(&attributes);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return r ? error_set(err, r, "start the thread of vCPU %u", vcpu->index) : 0;
 }

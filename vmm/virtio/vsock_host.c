@@ -18,6 +18,8 @@ int vsock_host_init(struct vsock_host *host, const struct vsock_service *service
 
 	if (memory == MAP_FAILED)
 		return error_set(err, errno, "map the buffers of the vsock device");
+	/* A connection touches a page or two of its own. */
+	(void)madvise(memory, VSOCK_MEMORY, MADV_NOHUGEPAGE);
 	host->memory = memory;
 	host->service = service;
 	host->service_context = context;
