@@ -46,6 +46,7 @@ static const struct member time_offset_members[] = {
 };
 
 static const struct member container_members[] = {
+	MEMBER(struct container_plan, time_ns, "time", MEMBER_I64),
 	MEMBER(struct container_plan, entropy, "entropy", MEMBER_STRING),
 	OPTIONAL(struct container_plan, hostname, "hostname", MEMBER_STRING),
 	OPTIONAL(struct container_plan, domainname, "domainname", MEMBER_STRING),

@@ -59,6 +59,7 @@ struct plan_hook {
 
 struct container_plan {
 	json_t *message;	/* what all strings point into */
+	int64_t time_ns;	/* since 1970 */
 	const char *entropy;	/* hex digits, an even number of them */
 	const char *hostname;	/* or NULL */
 	const char *domainname; /* or NULL */

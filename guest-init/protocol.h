@@ -26,6 +26,11 @@
  *     "incoming"  {"id": N, "port": P}: connect to port P of the container's loopback and, from
  *               there, to port PROTOCOL_PORT_INCOMING + N of the host; no answer
  *
+ * The machine may have been saved before the connection was accepted, and be one of many that go on
+ * from there. So entropy and time come first: before anything else of "create" is done the pool has
+ * the one, and CLOCK_REALTIME is the other. Nothing before that draws a random number which is
+ * kept, and /proc/sys/kernel/random/boot_id, made when it is first read, is not read.
+ *
  * A process has a number: 0 for the container's first, others as the host chooses. A number is free
  * again once its process has been reported EXITED (or its ERROR was) and its streams have ended.
  *
@@ -76,6 +81,7 @@
  * streams may go on, since processes that it left behind may hold them.
  *
  * The "create" object (members are always present unless marked ?):
+ *   "time": nanoseconds since 1970 by the host's clock, when the message was sent
  *   "entropy": 128 hex digits for the kernel's random pool
  *   "hostname"?, "domainname"?: strings
  *   "namespaces": ["pid","mount","ipc","uts","cgroup","network","user","time"], those to unshare
@@ -129,10 +135,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PROTOCOL_VERSION 3
+#define PROTOCOL_VERSION 4
 #define PROTOCOL_PORT_CONTROL 1024u
 #define PROTOCOL_PORT_STREAMS 65536u
 #define PROTOCOL_JSON_MAX (8u << 20) /* bytes of one host -> guest message */
+#define PROTOCOL_TIME_MAX 64u	     /* of them for "time" */
 #define PROTOCOL_TEXT_SIZE 1008
 #define PROTOCOL_PROCESSES_MAX 256u
 

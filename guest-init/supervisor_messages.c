@@ -10,6 +10,7 @@
 #include "guest-init/container_places.h"
 #include "guest-init/early.h"
 #include "guest-init/exec_plan.h"
+#include "guest-init/guest_clock.h"
 #include "guest-init/pseudo_terminal.h"
 #include "guest-init/resource_requests.h"
 #include "guest-init/scope.h"
@@ -79,6 +80,8 @@ static int supervisor_on_create(struct supervisor *supervisor, json_t *message, 
 		return r;
 	supervisor->state = CREATING;
 	r = early_mix_entropy(supervisor->plan.entropy, err);
+	if (!r)
+		r = guest_clock_set(supervisor->plan.time_ns, err);
 	if (!r)
 		r = container_places_make(&start.places, &supervisor->plan, err);
 	if (!r)

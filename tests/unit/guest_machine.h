@@ -29,6 +29,7 @@
 
 #include "guest-init/container_cgroup.h"
 #include "guest-init/early.h"
+#include "guest-init/guest_clock.h"
 #include "guest-init/host_connection.h"
 #include "guest-init/protocol.h"
 #include "guest-init/shared_tree.h"
@@ -37,7 +38,8 @@
 
 #define BUSYBOX "/bin/busybox"
 #define OUTPUT_SIZE 4096
-#define MACHINE_PROCESSES 4 /* numbers that have streams */
+#define MACHINE_TIME 1234567890123456789 /* that a plan has */
+#define MACHINE_PROCESSES 4		 /* numbers that have streams */
 #define MACHINE_STREAMS (MACHINE_PROCESSES * PROTOCOL_NR_STREAMS)
 
 /* One machine under test: the host's ends of its connections. */
@@ -74,6 +76,12 @@ int shared_tree_mount(struct failure *err)
 	if (mount(SHARED_TREE_PATH, SHARED_TREE_PATH, NULL, MS_BIND | MS_REC, NULL))
 		return failure_set(err, errno, "bind the tree");
 	return 0;
+}
+
+/* The clock of the test's machine is not the test's either. */
+int guest_clock_set(int64_t time_ns, struct failure *err)
+{
+	return time_ns == MACHINE_TIME ? 0 : failure_set(err, EINVAL, "another time");
 }
 
 /* Control groups of the test's machine are not the test's: processes stay where they are. */
@@ -337,11 +345,12 @@ static inline void plan_set_args(json_t *plan, const char *program, const char *
 /* A container like those that engines ask for, which runs @script. */
 static inline json_t *plan_make(const char *script)
 {
-	json_t *plan = json_pack("{s:s, s:s, s:s, s:[s,s,s,s,s], s:b, s:i, s:{}, s:[], s:[], s:[]}",
-				 "type", "create", "entropy", "00112233445566778899aabbccddeeff",
-				 "hostname", "inside", "namespaces", "pid", "mount", "ipc", "uts",
-				 "cgroup", "readonlyRootfs", 0, "rootfsPropagation", 0, "sysctl",
-				 "maskedPaths", "readonlyPaths", "devices");
+	json_t *plan = json_pack(
+		"{s:s, s:I, s:s, s:s, s:[s,s,s,s,s], s:b, s:i, s:{}, s:[], s:[], s:[]}", "type",
+		"create", "time", MACHINE_TIME, "entropy", "00112233445566778899aabbccddeeff",
+		"hostname", "inside", "namespaces", "pid", "mount", "ipc", "uts", "cgroup",
+		"readonlyRootfs", 0, "rootfsPropagation", 0, "sysctl", "maskedPaths",
+		"readonlyPaths", "devices");
 	json_t *process =
 		json_pack("{s:b, s:i, s:i, s:[s,s], s:s, s:i, s:i, s:[], s:i, s:[], s:b, "
 			  "s:{s:I,s:I,s:I,s:I,s:I}}",

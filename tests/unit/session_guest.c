@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -328,6 +330,18 @@ char *session_guest_message(const struct session_guest *box, unsigned int index)
 		at += len;
 	}
 	return NULL;
+}
+
+bool session_guest_has_plan(const struct session_guest *box, unsigned int index, const char *plan)
+{
+	AUTO_FREE char *message = session_guest_message(box, index);
+	int64_t now = time(NULL), then;
+	int end = 0;
+
+	if (!message || sscanf(message, "{\"time\":%" SCNd64 ",%n", &then, &end) != 1 || !end)
+		return false;
+	then /= INT64_C(1000000000);
+	return then <= now && then > now - 60 && strcmp(message + end, plan + 1) == 0;
 }
 
 int session_guest_client(const struct session_guest *box)

@@ -88,6 +88,9 @@ void session_guest_reach(struct session_guest *box, enum session_state state);
  */
 char *session_guest_message(const struct session_guest *box, unsigned int index);
 
+/* Whether message number @index is @plan with the time of now before its other members. */
+bool session_guest_has_plan(const struct session_guest *box, unsigned int index, const char *plan);
+
 /* A client of the control socket: its connection, without and with a request sent. */
 int session_guest_client(const struct session_guest *box);
 int session_guest_ask(const struct session_guest *box, uint32_t verb, uint32_t value);

@@ -9,7 +9,7 @@
 #include "tests/unit/tap.h"
 
 static const char good_text[] =
-	"{\"type\":\"create\",\"entropy\":\"00ff\",\"hostname\":\"h\",\"namespaces\":[\"pid\","
+	"{\"type\":\"create\",\"time\":7,\"entropy\":\"00ff\",\"hostname\":\"h\",\"namespaces\":[\"pid\","
 	"\"uts\"],"
 	"\"readonlyRootfs\":true,\"rootfsPropagation\":262144,"
 	"\"mounts\":[{\"destination\":\"/"
@@ -48,6 +48,7 @@ static void test_container(void)
 	struct failure err;
 
 	is_int(container_plan_init(&plan, message, &err), 0);
+	is_int(plan.time_ns, 7);
 	is_str(plan.entropy, "00ff");
 	is_str(plan.hostname, "h");
 	ok(!plan.domainname);

@@ -166,6 +166,7 @@ static void test_guest_init_reads_it(void)
 		struct resource_plan resources;
 		struct failure failure = { 0 };
 
+		(void)json_object_set_new(message, "time", json_integer(1));
 		if (!ok(message && container_plan_init(&plan, message, &failure) == 0)) {
 			printf("# %s\n", failure.text);
 			json_decref(message);
@@ -193,7 +194,7 @@ static void test_guest_init_reads_it(void)
 	}
 }
 
-/* PROTOCOL_JSON_MAX is the last size that is accepted. */
+/* GUEST_PLAN_MAX is the last size that is accepted. */
 static void test_size(void)
 {
 	AUTO_FREE char *text = good_config_text();
@@ -205,7 +206,7 @@ static void test_size(void)
 
 	ok(container_config_parse(text, strlen(text), "/b", &config, &err) == 0);
 	is_int(container_config_guest_plan(config, entropy, "c1", "/bundle", &plan, &err), 0);
-	room = PROTOCOL_JSON_MAX - strlen(plan) - strlen(",\"\"");
+	room = GUEST_PLAN_MAX - strlen(plan) - strlen(",\"\"");
 	variable = malloc(room + 2);
 	memset(variable, 'x', room + 1);
 	variable[room + 1] = 0;
@@ -214,11 +215,11 @@ static void test_size(void)
 	is_int(text_list_add(&config->process.env, "%s", variable), 0);
 	free(pointer_take(plan));
 	is_int(container_config_guest_plan(config, entropy, "c1", "/bundle", &plan, &err), 0);
-	is_int(plan ? strlen(plan) : 0, PROTOCOL_JSON_MAX);
+	is_int(plan ? strlen(plan) : 0, GUEST_PLAN_MAX);
 	is_int(text_list_add(&config->process.env, "B="), 0);
 	free(pointer_take(plan));
 	ok(container_config_guest_plan(config, entropy, "c1", "/bundle", &plan, &err) < 0);
-	is_str(err.text, "config.json: more than the 8388608 bytes a guest takes");
+	is_str(err.text, "config.json: more than the 8388544 bytes a guest takes");
 	container_config_free(config);
 }
 

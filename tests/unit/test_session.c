@@ -66,7 +66,7 @@ static void test_whole_life(void)
 	ok(session_guest_connect(&box, SESSION_GUEST_CONTROL));
 	session_guest_frame(&box, PROTOCOL_HELLO, PROTOCOL_VERSION, false, NULL);
 	is_int(box.session.state, SESSION_CREATING);
-	check_message(0, PLAN);
+	ok(session_guest_has_plan(&box, 0, PLAN));
 	for (unsigned int i = PROTOCOL_STDIN; i <= PROTOCOL_STDERR; i++)
 		ok(session_guest_connect(&box, i));
 	is_int(box.nr_created, 0);

@@ -315,9 +315,9 @@ static int make_text(json_t *plan, const char *file, char **ret, struct error *e
 	json_decref(plan);
 	if (!text)
 		return error_set(err, ENOMEM, "describe the container to the guest");
-	if (strlen(text) > PROTOCOL_JSON_MAX)
+	if (strlen(text) > GUEST_PLAN_MAX)
 		return error_invalid(err, "%s: more than the %u bytes a guest takes", file,
-				     PROTOCOL_JSON_MAX);
+				     GUEST_PLAN_MAX);
 	*ret = pointer_take(text);
 	return 0;
 }

@@ -10,12 +10,16 @@
 
 #include <stdint.h>
 
+#include "guest-init/protocol.h"
 #include "vmm/base/error.h"
 #include "vmm/oci/container_config.h"
 
+#define GUEST_PLAN_MAX (PROTOCOL_JSON_MAX - PROTOCOL_TIME_MAX)
+
 /*
  * The "create" message for @config, as the container @id of @bundle. On success *@ret is JSON text
- * without line breaks, heap memory of the caller's, at most PROTOCOL_JSON_MAX bytes long.
+ * without line breaks, heap memory of the caller's, at most GUEST_PLAN_MAX bytes long.
+ * Its member "time" is added when it is sent.
  */
 int container_config_guest_plan(const struct container_config *config,
 				const uint8_t entropy[CONTAINER_ENTROPY_SIZE], const char *id,

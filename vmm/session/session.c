@@ -2,9 +2,11 @@
 #include "vmm/session/session.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vmm/backend/network_channel.h"
@@ -117,6 +119,18 @@ void session_guest_ended(struct session *session, const char *text)
 
 /* --- frames from guest-init ---------------------------------------------------------------- */
 
+/* As late as can be: the guest sets its clock by it. */
+static int send_plan(struct session *session)
+{
+	/* Its own brace is in the format. */
+	const char *members = session->config.guest_plan + 1;
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return guest_channel_send(&session->channel, "{\"time\":%" PRId64 "%09ld,%s",
+				  (int64_t)now.tv_sec, now.tv_nsec, members);
+}
+
 static void on_hello(struct session *session, const struct protocol_frame *frame)
 {
 	if (frame->code != PROTOCOL_VERSION) {
@@ -126,7 +140,7 @@ static void on_hello(struct session *session, const struct protocol_frame *frame
 		return;
 	}
 	session->state = SESSION_CREATING;
-	if (guest_channel_send(&session->channel, "%s", session->config.guest_plan) < 0)
+	if (send_plan(session) < 0)
 		fail(session, ENOMEM, "no memory to describe the container to the guest");
 	else
 		network_link_enable(&session->network);

@@ -38,7 +38,7 @@
 #include "vmm/session/socket_relay.h"
 
 struct session_config {
-	const char *guest_plan; /* the "create" message, stays in place */
+	const char *guest_plan; /* the "create" message but for "time", stays in place */
 	int stdio_fds[3];	/* -1 each when there is a terminal; taken */
 	int terminal_fd;	/* slave of a host pty, or -1; taken */
 	int control_fd;		/* listening control socket; borrowed */
