@@ -12,6 +12,7 @@
 #include "vmm/base/log.h"
 #include "vmm/cli/command_line.h"
 #include "vmm/cli/container_update.h"
+#include "vmm/cli/size_argument.h"
 #include "vmm/oci/json_fields.h"
 
 #define LOCK_TIMEOUT_MS 10000
@@ -55,32 +56,6 @@ static const struct {
 	{ "mem-bw-schema", KIND_REFUSED, NULL, NULL },
 };
 
-/* "512m", "1GiB", "-1": bytes. */
-static int parse_size(const char *text, json_int_t *ret)
-{
-	static const char units[] = "kmgtp";
-	char *end;
-	long long number;
-	unsigned int shift = 0;
-
-	errno = 0;
-	number = strtoll(text, &end, 10);
-	if (end == text || errno || isspace((unsigned char)*text) || number < -1)
-		return -EINVAL;
-	if (*end && number >= 0) {
-		const char *unit = strchr(units, tolower((unsigned char)*end));
-		if (unit) {
-			shift = 10 * (unsigned int)(unit - units + 1);
-			end += 1 + (tolower((unsigned char)end[1]) == 'i');
-		}
-		end += tolower((unsigned char)*end) == 'b';
-	}
-	if (*end || number > INT64_MAX >> shift)
-		return -EINVAL;
-	*ret = number < 0 ? number : number << shift;
-	return 0;
-}
-
 static int parse_number(const char *text, json_int_t *ret)
 {
 	char *end;
@@ -110,6 +85,7 @@ static int parse_option(size_t index, json_t *changes, const char **file, struct
 	const char *section = settings[index].section;
 	const char *member = settings[index].member;
 	json_int_t number = 0;
+	int64_t bytes = 0;
 	int r = 0;
 
 	switch (settings[index].kind) {
@@ -126,7 +102,8 @@ static int parse_option(size_t index, json_t *changes, const char **file, struct
 	case KIND_TEXT:
 		return set(changes, section, member, json_string(optarg), err);
 	case KIND_SIZE:
-		r = parse_size(optarg, &number);
+		r = size_argument_parse(optarg, &bytes);
+		number = bytes;
 		break;
 	case KIND_NUMBER:
 		r = parse_number(optarg, &number);
