@@ -74,21 +74,28 @@ $(BUILD)/release/vmm/cli/version.o: $(BUILD)/version
 $(BUILD)/release/vmm/cli/version.o: COMMON += -DBULKHEAD_VERSION='"$(VERSION)"' -DBULKHEAD_COMMIT='"$(COMMIT)"'
 
 # What runs in each of the processes once it is sealed, counted without comments and empty lines.
-# boot/ has done its work by then: it reads the host's kernel, and no guest has run.
+# boot/ has done its work by then: it reads the host's kernel, and no guest has run. So has what
+# restores a machine from a template; what saves one is the template maker's.
 SANDBOX_SOURCES := $(filter-out %_calls.c,$(wildcard vmm/sandbox/*.[ch]))
-MONITOR_SOURCES := $(sort $(SANDBOX_SOURCES) vmm/sandbox/monitor_calls.c $(wildcard \
+TEMPLATE_SOURCES := $(wildcard vmm/machine_template.[ch] vmm/base/byte_stream.[ch] \
+	vmm/kvm/x86_64/snapshot.[ch] vmm/memory/guest_memory_file.[ch] \
+	vmm/virtio/device_state.[ch] vmm/container/template_maker.[ch])
+MONITOR_SOURCES := $(sort $(SANDBOX_SOURCES) vmm/sandbox/monitor_calls.c \
+	$(filter-out $(TEMPLATE_SOURCES), $(wildcard \
 	vmm/base/*.[ch] vmm/memory/*.[ch] vmm/kvm/*.[ch] vmm/kvm/*/*.[ch] vmm/event/*.[ch] \
 	vmm/bus/*.[ch] vmm/backend/*.[ch] vmm/virtio/*.[ch] vmm/session/*.[ch] vmm/machine.[ch] \
-	vmm/container/monitor.[ch] vmm/container/launch_message.[ch] guest-init/protocol.h))
-FILE_SERVER_SOURCES := $(sort $(SANDBOX_SOURCES) vmm/sandbox/file_server_calls.c $(wildcard \
+	vmm/container/monitor.[ch] vmm/container/launch_message.[ch] guest-init/protocol.h)))
+FILE_SERVER_SOURCES := $(sort $(SANDBOX_SOURCES) vmm/sandbox/file_server_calls.c \
+	$(filter-out $(TEMPLATE_SOURCES), $(wildcard \
 	vmm/base/*.[ch] vmm/backend/fs_channel.[ch] vmm/backend/packet.[ch] \
 	vmm/backend/socket_channel.[ch] \
 	vmm/file_server/*.[ch] vmm/container/*.[ch] vmm/host_cgroup/oom_report.[ch] \
-	guest-init/protocol.h))
-NETWORK_SOURCES := $(sort $(SANDBOX_SOURCES) vmm/sandbox/network_process_calls.c $(wildcard \
+	guest-init/protocol.h)))
+NETWORK_SOURCES := $(sort $(SANDBOX_SOURCES) vmm/sandbox/network_process_calls.c \
+	$(filter-out $(TEMPLATE_SOURCES), $(wildcard \
 	vmm/base/*.[ch] vmm/backend/network_channel.[ch] vmm/backend/packet.[ch] \
 	vmm/backend/socket_channel.[ch] \
-	vmm/network/*.[ch] vmm/container/network_start.[ch]))
+	vmm/network/*.[ch] vmm/container/network_start.[ch])))
 
 $(BUILD)/lines.h: $(MONITOR_SOURCES) $(FILE_SERVER_SOURCES) $(NETWORK_SOURCES)
 	@mkdir -p $(@D)

@@ -12,6 +12,7 @@
 #include "vmm/base/log.h"
 #include "vmm/cli/command_line.h"
 #include "vmm/oci/container_state.h"
+#include "vmm/oci/state_root.h"
 
 /* What --help prints of a verb: a sentence, then its options and words. Not listed without. */
 static const struct {
@@ -50,6 +51,11 @@ static const struct {
 	{ "state", verb_state, "print a container's state, as JSON\nID" },
 	{ "surface", verb_surface,
 	  "list what the host's side of a container may do, and a guest reach\n[--json]" },
+	{ "template", verb_template,
+	  "save booted virtual machines that containers start from\n"
+	  "create [--memory BYTES] [--vcpus N]\n"
+	  "list [--format table|json] [--quiet]\n"
+	  "remove --all|NAME..." },
 	{ "update", verb_update,
 	  "change a container's limits\n"
 	  "[--resources FILE] [--memory BYTES] [--memory-reservation BYTES]\n"
@@ -67,6 +73,8 @@ enum global_option {
 	OPTION_INITRAMFS,
 	OPTION_SYSTEMD_CGROUP,
 	OPTION_CGROUP_MANAGER,
+	OPTION_TEMPLATE,
+	OPTION_TEMPLATE_DIR,
 	OPTION_IGNORED,
 	OPTION_VERSION,
 	OPTION_HELP,
@@ -84,6 +92,8 @@ static const struct option global_options[] = {
 	{ "rootless", required_argument, NULL, OPTION_IGNORED },
 	{ "systemd-cgroup", no_argument, NULL, OPTION_SYSTEMD_CGROUP },
 	{ "cgroup-manager", required_argument, NULL, OPTION_CGROUP_MANAGER },
+	{ "template", required_argument, NULL, OPTION_TEMPLATE },
+	{ "template-dir", required_argument, NULL, OPTION_TEMPLATE_DIR },
 	{ "version", no_argument, NULL, OPTION_VERSION },
 	{ "v", no_argument, NULL, OPTION_VERSION },
 	{ "help", no_argument, NULL, OPTION_HELP },
@@ -121,6 +131,11 @@ static void print_help(void)
 	       "  --cgroup-manager cgroupfs|systemd|disabled\n"
 	       "                     how linux.cgroupsPath is read: path, slice:prefix:name, not\n"
 	       "  --systemd-cgroup   the same as --cgroup-manager systemd\n"
+	       "  --template never|auto|always\n"
+	       "                     start from a saved virtual machine: not, where there is one, "
+	       "or\n"
+	       "                     make it first\n"
+	       "  --template-dir DIR where these are kept\n"
 	       "  --version, --help\n");
 }
 
@@ -149,6 +164,17 @@ static int set_cgroup_manager(struct global_options *globals, struct error *err)
 		}
 	return error_invalid(err, "--cgroup-manager is cgroupfs, systemd or disabled, not '%s'",
 			     optarg);
+}
+
+static int set_template_use(struct global_options *globals, struct error *err)
+{
+	for (size_t i = 0; i < NR_TEMPLATE_USES; i++)
+		/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): set by getopt */
+		if (strcmp(optarg, template_use_names[i]) == 0) {
+			globals->template_use = (enum template_use)i;
+			return 0;
+		}
+	return error_invalid(err, "--template is never, auto or always, not '%s'", optarg);
 }
 
 /*
@@ -186,6 +212,13 @@ static int parse_globals(struct global_options *globals, int argc, char **argv, 
 		case OPTION_CGROUP_MANAGER:
 			if (set_cgroup_manager(globals, err) < 0)
 				return -EINVAL;
+			break;
+		case OPTION_TEMPLATE:
+			if (set_template_use(globals, err) < 0)
+				return -EINVAL;
+			break;
+		case OPTION_TEMPLATE_DIR:
+			globals->template_directory = optarg;
 			break;
 		case OPTION_IGNORED:
 			break;
@@ -288,12 +321,21 @@ static int load_administrator(struct global_options *globals, struct error *erro
 	globals->administrator = config;
 	if (!globals->is_debug)
 		log_set_level(config->log_level);
+	if (globals->template_use == NR_TEMPLATE_USES)
+		globals->template_use = config->template_use;
+	if (!globals->template_directory)
+		globals->template_directory = config->template_directory;
+	if (!globals->template_directory)
+		globals->template_directory = template_default_directory();
+	if (!globals->template_directory ||
+	    administrator_config_deny_state(config, globals->template_directory) < 0)
+		return -ENOMEM;
 	return administrator_config_deny_state(config, globals->root);
 }
 
 int main(int argc, char **argv)
 {
-	struct global_options globals = { 0 };
+	struct global_options globals = { .template_use = NR_TEMPLATE_USES };
 	struct error err, administrator_error;
 	int r;
 

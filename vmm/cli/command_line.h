@@ -35,6 +35,8 @@ struct global_options {
 	const struct administrator_config *administrator;
 	const struct error *administrator_error;
 	enum cgroup_manager cgroup_manager;
+	enum template_use template_use; /* by option, or the administrator's */
+	const char *template_directory;
 	bool is_json_log;
 	bool is_debug;
 };
@@ -62,6 +64,7 @@ int verb_delete(const struct global_options *globals, int argc, char **argv, str
 int verb_list(const struct global_options *globals, int argc, char **argv, struct error *err);
 int verb_spec(const struct global_options *globals, int argc, char **argv, struct error *err);
 int verb_features(const struct global_options *globals, int argc, char **argv, struct error *err);
+int verb_template(const struct global_options *globals, int argc, char **argv, struct error *err);
 int verb_surface(const struct global_options *globals, int argc, char **argv, struct error *err);
 int verb_check(const struct global_options *globals, int argc, char **argv, struct error *err);
 
@@ -106,6 +109,9 @@ enum command_line_stop {
 	STOP_USAGE,
 };
 enum command_line_stop command_line_stop(void);
+
+/* Version and commit, one word each. */
+const char *version_text(void);
 
 /* Print name, version, commit and the specification's version. */
 void print_version(void);

@@ -17,6 +17,7 @@
 #include "vmm/cli/inherited.h"
 #include "vmm/cli/lifecycle.h"
 #include "vmm/cli/pid_file.h"
+#include "vmm/cli/template_use.h"
 #include "vmm/kvm/kvm_host.h"
 #include "vmm/oci/administrator_policy.h"
 #include "vmm/oci/container_config.h"
@@ -36,6 +37,7 @@ struct preparation {
 	char *guest_plan;
 	char *hook_state; /* of createContainer hooks */
 	struct image kernel, initramfs;
+	struct template template; /* that it starts from, if any */
 	int kvm_fd, control_fd;
 	int pidfd_socket; /* connected; -1: none */
 };
@@ -52,6 +54,7 @@ static void preparation_end(struct preparation *preparation)
 	free(preparation->hook_state);
 	image_close(&preparation->kernel);
 	image_close(&preparation->initramfs);
+	template_clear(&preparation->template);
 	fd_close(&preparation->kvm_fd);
 	fd_close(&preparation->control_fd);
 	fd_close(&preparation->pidfd_socket);
@@ -139,6 +142,25 @@ static void limit_vcpus(const struct preparation *preparation)
 		preparation->config->nr_vcpus = max;
 }
 
+static int find_template(struct preparation *preparation, const struct global_options *globals,
+			 struct error *err)
+{
+	const struct container_config *config = preparation->config;
+	const struct template_maker_request request = {
+		.kvm_fd = preparation->kvm_fd,
+		.kernel_fd = preparation->kernel.fd,
+		.initramfs_fd = preparation->initramfs.fd,
+		.kernel_path = preparation->kernel.path,
+		.initramfs_path = preparation->initramfs.path,
+		.memory_bytes = config->memory_bytes,
+		.nr_vcpus = config->nr_vcpus,
+		.is_debug = globals->is_debug,
+		.administrator = config->administrator,
+	};
+
+	return template_use(globals, &request, &preparation->template, err);
+}
+
 static int connect_pidfd_socket(struct preparation *preparation,
 				const struct creation_options *options, struct error *err)
 {
@@ -185,9 +207,10 @@ static int prepare(struct preparation *preparation, const struct global_options 
 	if (preparation->kvm_fd < 0)
 		return preparation->kvm_fd;
 	r = kvm_host_check(preparation->kvm_fd, err);
-	if (!r)
-		limit_vcpus(preparation);
-	return r;
+	if (r < 0)
+		return r;
+	limit_vcpus(preparation);
+	return find_template(preparation, globals, err);
 }
 
 static int record(struct container_state *state, const struct preparation *preparation,
@@ -239,6 +262,7 @@ static int launch(struct creation *creation, const struct preparation *preparati
 		.initramfs_fd = preparation->initramfs.fd,
 		.kernel_path = preparation->kernel.path,
 		.initramfs_path = preparation->initramfs.path,
+		.template = preparation->template.memory_fd < 0 ? NULL : &preparation->template,
 		.stdio_fds = { has_terminal ? -1 : STDIN_FILENO, has_terminal ? -1 : STDOUT_FILENO,
 			       has_terminal ? -1 : STDERR_FILENO },
 		.terminal_fd = creation->pty.slave_fd,
@@ -323,6 +347,7 @@ int creation_run(const struct global_options *globals, const struct creation_opt
 		.bundle_fd = -1,
 		.kernel.fd = -1,
 		.initramfs.fd = -1,
+		.template = TEMPLATE_NONE,
 		.kvm_fd = -1,
 		.control_fd = -1,
 		.pidfd_socket = -1,

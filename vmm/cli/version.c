@@ -11,6 +11,11 @@
 #define BULKHEAD_COMMIT "unknown"
 #endif
 
+const char *version_text(void)
+{
+	return BULKHEAD_VERSION " " BULKHEAD_COMMIT;
+}
+
 void print_version(void)
 {
 	printf("bulkhead version %s\ncommit: %s\nspec: %s\n", BULKHEAD_VERSION, BULKHEAD_COMMIT,

@@ -19,6 +19,7 @@
 #include "vmm/base/error.h"
 #include "vmm/host_cgroup/host_cgroup.h"
 #include "vmm/oci/container_config.h"
+#include "vmm/template/template_store.h"
 
 /* Everything that the container's processes need, opened before they exist. All borrowed. */
 struct launch_request {
@@ -30,6 +31,7 @@ struct launch_request {
 	int kvm_fd;
 	int kernel_fd, initramfs_fd;
 	const char *kernel_path, *initramfs_path; /* for messages */
+	const struct template *template;	  /* to go on from; NULL: the VM boots */
 	int stdio_fds[3];			  /* the workload's; -1 each with a terminal */
 	int terminal_fd;			  /* slave of a host pty, or -1 */
 	int control_fd;				  /* listening control socket */

@@ -15,6 +15,7 @@
 #include "vmm/base/log.h"
 #include "vmm/container/launch_message.h"
 #include "vmm/machine.h"
+#include "vmm/machine_template.h"
 #include "vmm/sandbox/call_filter.h"
 #include "vmm/sandbox/sandbox.h"
 #include "vmm/session/session.h"
@@ -152,6 +153,22 @@ static bool has_network(const struct container_config *config)
 	       config->hooks.lists[HOOK_CREATE_RUNTIME].count;
 }
 
+/* From the template, if there is one and KVM takes it; otherwise the machine boots. */
+static int make_machine(struct monitor *monitor, const struct launch_request *request,
+			const struct machine_config *config, struct error *err)
+{
+	const struct template *template = request->template;
+
+	if (template) {
+		if (machine_restore(&monitor->machine, config, template->memory_fd, template->state,
+				    template->state_size, &monitor->loop, err) == 0)
+			return 0;
+		log_warning("template %s: %s; the machine boots instead", template->name,
+			    err->text);
+	}
+	return machine_init(&monitor->machine, config, &monitor->loop, err);
+}
+
 static int build(struct monitor *monitor, const struct launch_request *request,
 		 struct monitor_channels *channels, struct error *err)
 {
@@ -197,7 +214,7 @@ static int build(struct monitor *monitor, const struct launch_request *request,
 	if (!r)
 		r = fs_channel_map(&channels->fs, err);
 	if (!r)
-		r = machine_init(&monitor->machine, &machine_config, &monitor->loop, err);
+		r = make_machine(monitor, request, &machine_config, err);
 	if (!r)
 		r = session_init(&monitor->session, &session_config, monitor->machine.vsock,
 				 &monitor->loop, err);
@@ -210,6 +227,8 @@ static void close_files(const struct launch_request *request, struct fs_channel 
 	(void)close(request->kvm_fd);
 	(void)close(request->kernel_fd);
 	(void)close(request->initramfs_fd);
+	if (request->template)
+		(void)close(request->template->memory_fd);
 	fd_close(&channel->memory_fd);
 }
 

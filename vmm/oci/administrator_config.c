@@ -23,8 +23,13 @@ static const char *const level_names[] = {
 	[LOG_LEVEL_DEBUG] = "debug",
 };
 
-static int parse_image(const struct json_field *top, const char *name, char **ret,
-		       struct error *err)
+const char *const template_use_names[] = {
+	[TEMPLATE_NEVER] = "never",
+	[TEMPLATE_AUTO] = "auto",
+	[TEMPLATE_ALWAYS] = "always",
+};
+
+static int parse_path(const struct json_field *top, const char *name, char **ret, struct error *err)
 {
 	struct json_field field = json_field_member(top, name);
 	int r = json_field_copy_string(&field, ret, err);
@@ -113,17 +118,33 @@ static int parse_log_level(const struct json_field *top, struct administrator_co
 	return r;
 }
 
+static int parse_templates(const struct json_field *top, struct administrator_config *config,
+			   struct error *err)
+{
+	static const char *const known[] = { "use", "directory" };
+	struct json_field templates = json_field_member(top, "templates");
+	struct json_field use = json_field_member(&templates, known[0]);
+	size_t choice = TEMPLATE_NEVER;
+	int r = json_field_check_members(&templates, known, ARRAY_SIZE(known), err);
+
+	if (!r && !json_field_is_absent(&use))
+		r = json_field_get_choice(&use, template_use_names, NR_TEMPLATE_USES, &choice, err);
+	config->template_use = (enum template_use)choice;
+	return r < 0 ? r : parse_path(&templates, known[1], &config->template_directory, err);
+}
+
 static int parse_top(const struct json_field *top, struct administrator_config *config,
 		     struct error *err)
 {
-	static const char *const known[] = { "kernel",	    "initramfs", "ids",	   "defaults",
-					     "annotations", "logLevel",	 "limits", "network" };
+	static const char *const known[] = { "kernel",	  "initramfs",	 "ids",
+					     "defaults",  "annotations", "logLevel",
+					     "templates", "limits",	 "network" };
 	int r = json_field_check_members(top, known, ARRAY_SIZE(known), err);
 
 	if (!r)
-		r = parse_image(top, "kernel", &config->kernel, err);
+		r = parse_path(top, "kernel", &config->kernel, err);
 	if (!r)
-		r = parse_image(top, "initramfs", &config->initramfs, err);
+		r = parse_path(top, "initramfs", &config->initramfs, err);
 	if (!r)
 		r = parse_ids(top, config, err);
 	if (!r)
@@ -134,6 +155,8 @@ static int parse_top(const struct json_field *top, struct administrator_config *
 		r = parse_annotations(top, config, err);
 	if (!r)
 		r = parse_log_level(top, config, err);
+	if (!r)
+		r = parse_templates(top, config, err);
 	if (!r)
 		r = administrator_parse_network(top, &config->network, err);
 	return r;
@@ -246,6 +269,7 @@ void administrator_config_free(struct administrator_config *config)
 	free(config->path);
 	free(config->kernel);
 	free(config->initramfs);
+	free(config->template_directory);
 	text_list_clear(&config->annotations);
 	administrator_limits_clear(&config->limits);
 	network_policy_clear(&config->network.policy);
@@ -254,13 +278,15 @@ void administrator_config_free(struct administrator_config *config)
 
 json_t *administrator_config_to_json(const struct administrator_config *config)
 {
-	return json_pack("{s:s*, s:s*, s:{s:I, s:I}, s:{s:I, s:I}, s:o, s:s, s:o, s:o}", "kernel",
-			 config->kernel, "initramfs", config->initramfs, "ids", "first",
-			 (json_int_t)config->first_id, "count", (json_int_t)config->nr_ids,
-			 "defaults", "memory", (json_int_t)config->defaults.memory_bytes, "vcpus",
-			 (json_int_t)config->defaults.nr_vcpus, "annotations",
-			 administrator_list_to_json(&config->annotations), "logLevel",
-			 level_names[config->log_level], "limits",
-			 administrator_limits_to_json(&config->limits), "network",
-			 administrator_network_to_json(&config->network));
+	return json_pack(
+		"{s:s*, s:s*, s:{s:I, s:I}, s:{s:I, s:I}, s:o, s:s, s:{s:s, s:s*}, s:o, s:o}",
+		"kernel", config->kernel, "initramfs", config->initramfs, "ids", "first",
+		(json_int_t)config->first_id, "count", (json_int_t)config->nr_ids, "defaults",
+		"memory", (json_int_t)config->defaults.memory_bytes, "vcpus",
+		(json_int_t)config->defaults.nr_vcpus, "annotations",
+		administrator_list_to_json(&config->annotations), "logLevel",
+		level_names[config->log_level], "templates", "use",
+		template_use_names[config->template_use], "directory", config->template_directory,
+		"limits", administrator_limits_to_json(&config->limits), "network",
+		administrator_network_to_json(&config->network));
 }

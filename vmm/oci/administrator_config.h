@@ -51,6 +51,16 @@ struct administrator_limits {
 	struct text_list host_system; /* "denyHostSystem": its places; else empty */
 };
 
+/* Whether containers go on from a template (template/template_store.h) instead of booting. */
+enum template_use {
+	TEMPLATE_NEVER,
+	TEMPLATE_AUTO,	 /* when there is one for the machine */
+	TEMPLATE_ALWAYS, /* and if there is none one is made */
+	NR_TEMPLATE_USES,
+};
+
+extern const char *const template_use_names[NR_TEMPLATE_USES];
+
 struct administrator_config {
 	char *path;		   /* of the file, for messages */
 	bool is_present;	   /* else all is as by default */
@@ -60,6 +70,8 @@ struct administrator_config {
 	struct container_defaults defaults; /* of containers that do not say */
 	struct text_list annotations; /* permitted ones: names, or beginnings with '*' behind */
 	enum log_level log_level;
+	enum template_use template_use;
+	char *template_directory; /* absolute path; NULL: the default */
 	struct administrator_limits limits;
 	struct network_settings network;
 };

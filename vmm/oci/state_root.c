@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vmm/base/fd.h"
 #include "vmm/base/host_root.h"
 
 #define STATE_ROOT "/run/bulkhead"
@@ -23,6 +24,14 @@ char *container_state_default_root(void)
 	if (!runtime_dir || !*runtime_dir)
 		return strdup(STATE_ROOT);
 	return asprintf(&root, "%s/bulkhead", runtime_dir) < 0 ? NULL : root;
+}
+
+char *template_default_directory(void)
+{
+	AUTO_FREE char *root = container_state_default_root();
+	char *path;
+
+	return !root || asprintf(&path, "%s-templates", root) < 0 ? NULL : path;
 }
 
 int container_id_check(const char *id, struct error *err)

@@ -14,6 +14,9 @@
  */
 char *container_state_default_root(void);
 
+/* Likewise where templates are kept: that path with "-templates" behind. */
+char *template_default_directory(void);
+
 /* Check the form of @id: [A-Za-z0-9_+.-], 1 to CONTAINER_ID_MAX characters, not "." or "..". */
 int container_id_check(const char *id, struct error *err);
 

@@ -6,7 +6,7 @@
  * conditions holds for the argument in question; everything else, calls of other architectures
  * included, ends the process. A filter is the calling thread's and cannot be taken back.
  *
- * The tables (monitor_calls.c, file_server_calls.c, network_process_calls.c) are the whole truth:
+ * The tables (*_calls.c) are the whole truth:
  * `bulkhead surface` prints them, and tests/container/sandbox.bats compares them with what the
  * threads really call.
  */
@@ -42,6 +42,9 @@ struct call_filter {
 
 /* Of the monitor's threads. */
 extern const struct call_filter event_loop_filter, vcpu_filter;
+
+/* Of the maker of a template (container/template_maker.h), whose vCPUs have vcpu_filter. */
+extern const struct call_filter template_maker_filter;
 
 /* Of the container process: the thread that serves files, and the one that waits for the end. */
 extern const struct call_filter file_server_filter, container_process_filter;
