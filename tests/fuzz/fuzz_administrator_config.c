@@ -32,7 +32,9 @@ static void check_bounds(const struct administrator_config *config)
 	const struct administrator_limits *limits = &config->limits;
 
 	BUG_ON((config->kernel && config->kernel[0] != '/') ||
-	       (config->initramfs && config->initramfs[0] != '/'));
+	       (config->initramfs && config->initramfs[0] != '/') ||
+	       (config->template_directory && config->template_directory[0] != '/'));
+	BUG_ON(config->template_use >= NR_TEMPLATE_USES);
 	BUG_ON(!config->first_id || config->nr_ids > UINT32_MAX - config->first_id);
 	BUG_ON(config->defaults.memory_bytes < CONTAINER_MEMORY_MIN ||
 	       config->defaults.memory_bytes > CONTAINER_MEMORY_MAX);

@@ -71,6 +71,12 @@ static void test_malformed(void)
 		{ "{'annotations':['a**']}", "annotations[0]: has a '*' before its end" },
 		{ "{'logLevel':'loud'}", "logLevel: unknown value \"loud\"" },
 		{ "{'logLevel':3}", "logLevel: must be a string" },
+		{ "{'templates':'auto'}", "templates: must be an object" },
+		{ "{'templates':{'use':'often'}}", "templates.use: unknown value \"often\"" },
+		{ "{'templates':{'use':true}}", "templates.use: must be a string" },
+		{ "{'templates':{'directory':'x'}}",
+		  "templates.directory: must be an absolute path" },
+		{ "{'templates':{'mode':'auto'}}", "templates.mode: is not known here" },
 		{ "{'limits':1}", "limits: must be an object" },
 		{ "{'limits':{'vcpus':0}}", "limits.vcpus: must be a whole number from 1 to 32" },
 		{ "{'limits':{'vcpus':true}}", "limits.vcpus: must be a number" },
@@ -116,6 +122,8 @@ static void test_defaults(void)
 	is_int((long long)config->defaults.memory_bytes, 256 * MIB);
 	is_int(config->defaults.nr_vcpus, 1);
 	is_int(config->log_level, LOG_LEVEL_WARNING);
+	is_int(config->template_use, TEMPLATE_NEVER);
+	ok(!config->template_directory);
 	is_int(config->annotations.count, 2);
 	is_str(config->annotations.items[0], "bulkhead.memory");
 	is_int(config->limits.vcpus, UINT32_MAX);
@@ -134,7 +142,8 @@ static void test_defaults(void)
 static const char whole[] =
 	"{'kernel':'/k','initramfs':'/i','ids':{'first':4294967294,'count':1},"
 	"'defaults':{'memory':104857600,'vcpus':2},'annotations':['bulkhead.vcpus','x.*'],"
-	"'logLevel':'debug','limits':{'vcpus':2,'memory':134217728,'devices':0,'mounts':7,"
+	"'logLevel':'debug','templates':{'use':'always','directory':'/"
+	"t'},'limits':{'vcpus':2,'memory':134217728,'devices':0,'mounts':7,"
 	"'mountSources':{'allow':['//srv/./a/'],'deny':['/srv/a/../b'],'denyHostSystem':true}}}";
 
 static bool has_text(const struct text_list *list, const char *text)
@@ -160,6 +169,8 @@ static void test_whole(void)
 	is_int(config->annotations.count, 2);
 	is_str(config->annotations.items[1], "x.*");
 	is_int(config->log_level, LOG_LEVEL_DEBUG);
+	is_int(config->template_use, TEMPLATE_ALWAYS);
+	is_str(config->template_directory, "/t");
 	is_int(config->limits.vcpus, 2);
 	is_int((long long)config->limits.memory, 128 * MIB);
 	is_int(config->limits.devices, 0);

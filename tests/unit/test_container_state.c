@@ -15,6 +15,7 @@
 #include "vmm/base/fd.h"
 #include "vmm/base/file_io.h"
 #include "vmm/oci/container_state.h"
+#include "vmm/oci/state_root.h"
 
 #define NR_RACERS 8
 
@@ -456,6 +457,9 @@ static void test_default_root(void)
 		return;
 	text = container_state_default_root();
 	is_str(text, "/run/user/5/bulkhead");
+	free(text);
+	text = template_default_directory();
+	is_str(text, "/run/user/5/bulkhead-templates");
 	free(text);
 	is_int(seteuid(getuid()), 0);
 }
