@@ -6,13 +6,14 @@
 #
 # BENCH_BUILD     the build that is measured: another revision's, or the tree's own
 # BENCH_RUNS      how often everything is measured (10), after a warm-up that does not count
-# BENCH_RUNTIMES  which runtimes; the first is what the others are compared with
+# BENCH_RUNTIMES  which runtimes; the first is what the others are compared with. "template" is
+#                 bulkhead, with machines that go on from a template, which the warm-up makes
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=${BENCH_BUILD:-$TOP/build}
 RUNS=${BENCH_RUNS:-10}
 WARM_UPS=1
-read -r -a RUNTIMES <<< "${BENCH_RUNTIMES:-bulkhead crun runc runsc}"
+read -r -a RUNTIMES <<< "${BENCH_RUNTIMES:-bulkhead template crun runc runsc}"
 WORK=$(mktemp -d /tmp/bench.XXXX)
 ROWS=$WORK/rows
 PROGRAMS=$WORK/build
@@ -28,6 +29,9 @@ command_of()
 {
 	case $1 in
 	bulkhead) COMMAND=("$PROGRAMS/bulkhead") ;;
+	template)
+		COMMAND=("$PROGRAMS/bulkhead" --template always --template-dir "$WORK/templates")
+		;;
 	crun | runc) COMMAND=("$(command -v "$1")") || fail "install $1" ;;
 	# Of its platforms the one that works on an emulated processor.
 	runsc)

@@ -142,8 +142,8 @@ static void test_defaults(void)
 static const char whole[] =
 	"{'kernel':'/k','initramfs':'/i','ids':{'first':4294967294,'count':1},"
 	"'defaults':{'memory':104857600,'vcpus':2},'annotations':['bulkhead.vcpus','x.*'],"
-	"'logLevel':'debug','templates':{'use':'always','directory':'/"
-	"t'},'limits':{'vcpus':2,'memory':134217728,'devices':0,'mounts':7,"
+	"'logLevel':'debug','templates':{'use':'always','directory':'/t'},"
+	"'limits':{'vcpus':2,'memory':134217728,'devices':0,'mounts':7,"
 	"'mountSources':{'allow':['//srv/./a/'],'deny':['/srv/a/../b'],'denyHostSystem':true}}}";
 
 static bool has_text(const struct text_list *list, const char *text)
