@@ -92,7 +92,7 @@ identity()
 # What is random in a process and in its kernel, the clocks, and where things are in memory.
 SELF='cd /proc/sys/kernel/random; echo "boot $(cat boot_id)"; echo "uuid $(cat uuid)"
 	echo "random $(head -c 16 /dev/urandom | od -An -tx1)"
-	echo "stack $(grep stack /proc/self/maps)"; echo "program $(head -n 1 /proc/self/maps)"
+	echo "stack $(grep stack /proc/self/maps)"; echo "vdso $(grep vdso /proc/self/maps)"
 	echo "canary $(od -An -tx8 /proc/self/auxv)"
 	echo "time $(date +%s)"; read -r up idle < /proc/uptime; echo "up $up"'
 
@@ -120,7 +120,7 @@ all_differ()
 		cat "$said.one" >> "$said"
 	done
 	[ "$(identity)" = "$made" ]
-	one_by_one differ_in_said boot uuid random stack program canary
+	one_by_one differ_in_said boot uuid random stack vdso canary
 	# All go on from when the template was saved: its clock is theirs, not the host's.
 	[ "$(sed -n 's/^up //p' "$said" | sort -n | head -n 1 | cut -d. -f1)" -lt 60 ]
 }
@@ -319,7 +319,7 @@ is_sealed()
 	wait_until 10 is_sealed
 	with_templates template create > "$BATS_TEST_TMPDIR/second" 3>&- &
 	second=$!
-	[ "$(pgrep --exact --count template-maker)" -eq 1 ]
+	(($(pgrep --exact --count template-maker) <= 1))
 	wait "$first"
 	wait "$second"
 	cmp "$BATS_TEST_TMPDIR/first" "$BATS_TEST_TMPDIR/second"

@@ -26,6 +26,11 @@
 #define NR_RACERS 6
 #define STRANGER 12345
 
+/* Where these are in the header of a state file. */
+#define SUM 12
+#define LENGTH_OF_KEY 16
+#define LENGTH_OF_STATE 24
+
 static char scratch[SCRATCH_DIR_SIZE], directory[SCRATCH_DIR_SIZE + 16];
 static struct template_store store;
 static struct error err;
@@ -219,6 +224,37 @@ static void test_damaged_state(void)
 	is_int(find(), 0);
 	is_int(pwrite(fd, "", 1, size), 1);
 	is_int(find(), -EINVAL);
+	(void)close(fd);
+	tear_down();
+}
+
+/* Lengths that are not those of the file, with the checksum that belongs to them. */
+static void test_lying_lengths(void)
+{
+	static const uint64_t lies[] = {
+		0, 1, 1000, TEMPLATE_KEY_MAX, TEMPLATE_KEY_MAX + 1, UINT64_MAX, UINT64_MAX - 100
+	};
+	uint8_t bytes[1024];
+	ssize_t size;
+	int fd;
+
+	set_up();
+	make();
+	fd = open(path_of("state"), O_RDWR | O_CLOEXEC);
+	size = pread(fd, bytes, sizeof(bytes), 0);
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(lies); i++) {
+		uint8_t changed[sizeof(bytes)];
+		uint32_t sum = 0;
+
+		memcpy(changed, bytes, sizeof(bytes));
+		memcpy(changed + (i % 2 ? LENGTH_OF_KEY : LENGTH_OF_STATE), &lies[i / 2],
+		       sizeof(lies[0]));
+		memcpy(changed + SUM, &sum, sizeof(sum));
+		sum = crc32c(0, changed, (size_t)size);
+		memcpy(changed + SUM, &sum, sizeof(sum));
+		is_int(pwrite(fd, changed, (size_t)size, 0), size);
+		is_int(find(), -EINVAL);
+	}
 	(void)close(fd);
 	tear_down();
 }
@@ -457,6 +493,7 @@ int main(void)
 	test_other_key();
 	test_sums();
 	test_damaged_state();
+	test_lying_lengths();
 	test_damaged_memory();
 	test_damage_unseen();
 	test_missing_and_replaced_files();
