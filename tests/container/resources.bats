@@ -183,21 +183,39 @@ No such device or address" ]
 }
 
 # Each loop counts in user mode; a processor that is not there or does not run shows no such time.
-@test "a quota of one and a half processors is two, and both run" {
-	# shellcheck disable=SC2016 # for the shell inside
-	output=$(container both '.linux.resources.cpu = {quota: 150000, period: 100000}' sh -c '
-		nproc
-		(while :; do :; done) & (while :; do :; done) &
-		for second in $(seq 60); do
-			sleep 1
-			[ "$(grep -c "^cpu[01] [0-9]\{2,\} " /proc/stat)" -lt 2 ] || break
-		done
-		grep "^cpu[0-9]" /proc/stat
-		cat /sys/fs/cgroup/cpu.max' < /dev/null)
+# shellcheck disable=SC2016 # for the shell inside
+BOTH_RUN='nproc
+	(while :; do :; done) & (while :; do :; done) &
+	for second in $(seq 60); do
+		sleep 1
+		[ "$(grep -c "^cpu[01] [0-9]\{2,\} " /proc/stat)" -lt 2 ] || break
+	done
+	grep "^cpu[0-9]" /proc/stat
+	cat /sys/fs/cgroup/cpu.max'
+
+both_have_run()
+{
 	has_line 2
 	[ "$(grep -c '^cpu' <<< "$output")" -eq 2 ]
 	[ "$(grep -c '^cpu[01] [0-9]\{2,\} ' <<< "$output")" -eq 2 ]
 	has_line '150000 100000'
+}
+
+@test "a quota of one and a half processors is two, and both run" {
+	output=$(container both '.linux.resources.cpu = {quota: 150000, period: 100000}' \
+		sh -c "$BOTH_RUN" < /dev/null)
+	both_have_run
+}
+
+@test "two processors that were saved in a template both go on" {
+	local templates=$BATS_TEST_TMPDIR/templates
+
+	bundle both '.linux.resources.cpu = {quota: 150000, period: 100000}' sh -c "$BOTH_RUN"
+	output=$(bulkhead --template always --template-dir "$templates" \
+		run --bundle "$BATS_TEST_TMPDIR/both" both < /dev/null)
+	both_have_run
+	run -0 bulkhead --template-dir "$templates" template list
+	has_text '268435456   2 '
 }
 
 # printed LETTER COUNT: the container has printed that letter more often than that.

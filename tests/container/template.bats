@@ -155,8 +155,8 @@ differ_in_said()
 	id=$(bulkhead state box | jq .pid)
 	bulkhead start box
 	wait_until 20 grep -qx ready "$BATS_TEST_TMPDIR/out"
-	run -42 bulkhead exec box sh -c 'cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/memory.max; exit 42' \
-		< /dev/null
+	run -42 bulkhead exec box \
+		sh -c 'cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/memory.max; exit 42' < /dev/null
 	[ "$output" = $'20\n67108864' ]
 	bulkhead pause box
 	is_status box paused

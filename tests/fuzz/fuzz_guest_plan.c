@@ -21,7 +21,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char good_text[] =
-	"{\"type\":\"create\",\"time\":7,\"entropy\":\"00ff\",\"hostname\":\"h\",\"domainname\":\"d\","
+	"{\"type\":\"create\",\"time\":7,\"entropy\":\"00ff\",\"hostname\":\"h\",\"domainname\":"
+	"\"d\","
 	"\"namespaces\":[\"pid\",\"uts\",\"user\",\"time\",\"cgroup\"],"
 	"\"uidMappings\":[{\"containerID\":0,\"hostID\":1000,\"size\":65536}],"
 	"\"gidMappings\":[{\"containerID\":0,\"hostID\":1000,\"size\":65536}],"

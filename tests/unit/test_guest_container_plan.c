@@ -9,7 +9,8 @@
 #include "tests/unit/tap.h"
 
 static const char good_text[] =
-	"{\"type\":\"create\",\"time\":7,\"entropy\":\"00ff\",\"hostname\":\"h\",\"namespaces\":[\"pid\","
+	"{\"type\":\"create\",\"time\":7,\"entropy\":\"00ff\",\"hostname\":\"h\",\"namespaces\":["
+	"\"pid\","
 	"\"uts\"],"
 	"\"readonlyRootfs\":true,\"rootfsPropagation\":262144,"
 	"\"mounts\":[{\"destination\":\"/"

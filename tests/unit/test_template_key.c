@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a template depends on: the same place has the same name, what is found there another text. */
+/* What a template depends on: a place has one name, and what is found there another text. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
