@@ -97,12 +97,16 @@ NETWORK_SOURCES := $(sort $(SANDBOX_SOURCES) vmm/sandbox/network_process_calls.c
 	vmm/backend/socket_channel.[ch] \
 	vmm/network/*.[ch] vmm/container/network_start.[ch])))
 
-$(BUILD)/lines.h: $(MONITOR_SOURCES) $(FILE_SERVER_SOURCES) $(NETWORK_SOURCES)
+MAKER_SOURCES := $(sort $(TEMPLATE_SOURCES) vmm/sandbox/template_maker_calls.c \
+	$(filter-out vmm/session/% vmm/container/monitor.%,$(MONITOR_SOURCES)))
+
+$(BUILD)/lines.h: $(MONITOR_SOURCES) $(FILE_SERVER_SOURCES) $(NETWORK_SOURCES) $(MAKER_SOURCES)
 	@mkdir -p $(@D)
 	@lines() { for f; do $(CC) -fpreprocessed -dD -E -P $$f 2>/dev/null; done | wc -l; }; \
 	printf '#define %s_LINES %d\n' MONITOR $$(lines $(MONITOR_SOURCES)) \
 		FILE_SERVER $$(lines $(FILE_SERVER_SOURCES)) \
-		NETWORK $$(lines $(NETWORK_SOURCES)) >$@
+		NETWORK $$(lines $(NETWORK_SOURCES)) \
+		MAKER $$(lines $(MAKER_SOURCES)) >$@
 SURFACE_OBJECTS := $(foreach variant,release asan fuzz coverage, \
 	$(BUILD)/$(variant)/vmm/cli/surface.o)
 $(SURFACE_OBJECTS): $(BUILD)/lines.h

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # Limits of config.json: the size of the virtual machine, and the control group inside.
+# shellcheck disable=SC2030,SC2031 # output is set by run, and each test is a subshell
 load helpers
 
 # total_is LOW HIGH: $output has a MemTotal between these numbers of MiB.

@@ -146,7 +146,7 @@ root_is_empty()
 		.["network process"] <= 25'
 	"$BULKHEAD" surface --json | jq -e '.processes[0].lines <= 8000'
 	"$BULKHEAD" surface --json | jq -e '[.processes[].name] ==
-		["monitor", "container process", "network process"]'
+		["monitor", "container process", "network process", "template maker"]'
 }
 
 @test "two containers' monitors are two users" {
@@ -176,6 +176,7 @@ root_is_empty()
 ALL_WORK='
 run() { "$BULKHEAD" --root "$STATE" "$@"; }
 in_guest() { run exec box sh -c "$1" < /dev/null; }
+run --template-dir "$BATS_TEST_TMPDIR/templates" template create
 "$BULKHEAD" --root "$STATE" --log "$BATS_TEST_TMPDIR/log" run --detach \
 	--bundle "$BATS_TEST_TMPDIR/box" box < /dev/null > /dev/null
 run exec box /guest/fs_once /volume

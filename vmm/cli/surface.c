@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * surface.c - `surface`: what a guest that took a process of its container over could still reach
+ * surface.c - `surface`: what a guest that took a process of its container over could still reach,
+ * and likewise the guest of a template its maker
  *
  * System calls and capabilities are printed from what is enforced (call_filter.h, sandbox.h); the
  * rest is said here, and tests/container/sandbox.bats compares it with a container's processes.
@@ -22,13 +23,14 @@
 #include "vmm/virtio/virtio_mmio.h"
 
 #define NAMES_MAX 8
-#define NR_PROCESSES 3
+#define NR_PROCESSES 4
 #define THREADS_MAX 2
 
 #ifndef MONITOR_LINES /* counted by the Makefile */
 #define MONITOR_LINES 0
 #define FILE_SERVER_LINES 0
 #define NETWORK_LINES 0
+#define MAKER_LINES 0
 #endif
 
 struct process {
@@ -90,6 +92,16 @@ static void describe_processes(struct process ret[NR_PROCESSES])
 		.threads = { &network_process_filter },
 		.capabilities = NETWORK_PROCESS_CAPABILITIES,
 		.lines = NETWORK_LINES,
+	};
+	ret[3] = (struct process){
+		.name = "template maker",
+		.user = "its own, of the administrator's range",
+		.namespaces = { "cgroup", "ipc", "mnt", "net", "pid", "user", "uts" },
+		.files = { "anon_inode:", "socket:", "/memfd:", "/dev/kvm", "/dev/null",
+			   "the memory of the template", "the lock of its user id",
+			   "the log file" },
+		.threads = { &template_maker_filter, &vcpu_filter },
+		.lines = MAKER_LINES,
 	};
 }
 
@@ -240,12 +252,12 @@ static json_t *devices_json(void)
 
 static int print_json(const struct process processes[NR_PROCESSES], struct error *err)
 {
-	json_t *report =
-		json_pack("{s:[o, o, o], s:o, s:[{s:s, s:i, s:i}], s:i}", "processes",
-			  process_json(&processes[0]), process_json(&processes[1]),
-			  process_json(&processes[2]), "devices", devices_json(), "ports", "name",
-			  "early console", "port", (int)LAYOUT_EARLY_CONSOLE_PORT, "size",
-			  (int)LAYOUT_EARLY_CONSOLE_SIZE, "landlockAbi", landlock_abi());
+	json_t *report = json_pack("{s:[o, o, o, o], s:o, s:[{s:s, s:i, s:i}], s:i}", "processes",
+				   process_json(&processes[0]), process_json(&processes[1]),
+				   process_json(&processes[2]), process_json(&processes[3]),
+				   "devices", devices_json(), "ports", "name", "early console",
+				   "port", (int)LAYOUT_EARLY_CONSOLE_PORT, "size",
+				   (int)LAYOUT_EARLY_CONSOLE_SIZE, "landlockAbi", landlock_abi());
 	int r = report ? json_dumpf(report, stdout, JSON_INDENT(2)) : -1;
 
 	json_decref(report);

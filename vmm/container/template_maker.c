@@ -162,7 +162,11 @@ static int build(struct maker *maker, struct error *err)
 		r = fs_channel_map(&maker->channel, err);
 	if (!r)
 		r = start_ticking(maker, err);
-	return r < 0 ? r : machine_init(&maker->machine, &config, &maker->loop, err);
+	if (!r)
+		r = machine_init(&maker->machine, &config, &maker->loop, err);
+	(void)close(request->kernel_fd);
+	(void)close(request->initramfs_fd);
+	return r;
 }
 
 /* What it writes is bounded, and the command line's death is its own. */
