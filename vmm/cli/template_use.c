@@ -12,6 +12,7 @@
 
 #define PAGE_SIZE 4096
 
+/* NOLINTNEXTLINE(misc-redundant-expression): two folders' limits happen to be one number */
 _Static_assert(MACHINE_STATE_MAX <= TEMPLATE_STATE_MAX, "the store takes what is saved");
 
 int template_key_for(const struct template_maker_request *request, struct template_key *ret,

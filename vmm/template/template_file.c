@@ -101,7 +101,7 @@ static int read_state(int dir_fd, struct template *template, struct header *head
 	AUTO_CLOSE int fd = -1;
 	AUTO_FREE uint8_t *file = NULL;
 	const char *key;
-	struct stat st;
+	struct stat st = { 0 };
 	int r;
 
 	fd = open_file(dir_fd, TEMPLATE_STATE_FILE, &st, err);
@@ -131,7 +131,7 @@ static int read_state(int dir_fd, struct template *template, struct header *head
 static int open_memory(int dir_fd, struct template *template, const struct header *header,
 		       struct error *err)
 {
-	struct stat st;
+	struct stat st = { 0 };
 
 	template->memory_fd = open_file(dir_fd, TEMPLATE_MEMORY_FILE, &st, err);
 	if (template->memory_fd < 0)
@@ -146,7 +146,7 @@ static int open_memory(int dir_fd, struct template *template, const struct heade
 
 int template_file_read(int dir_fd, struct template *template, struct error *err)
 {
-	struct header header;
+	struct header header = { .zero = 0 };
 	int r = read_state(dir_fd, template, &header, err);
 
 	if (!r)
@@ -169,7 +169,7 @@ void template_clear(struct template *template)
 
 int template_verify(const struct template *template, struct error *err)
 {
-	uint32_t sum;
+	uint32_t sum = 0;
 	int r = template_memory_sum(template->memory_fd, template->memory_size, &sum, err);
 
 	if (r < 0 || sum == template->memory_sum)
@@ -183,7 +183,7 @@ int template_verify(const struct template *template, struct error *err)
 
 static int describe_memory(struct header *header, int memory_fd, struct error *err)
 {
-	struct stat st;
+	struct stat st = { 0 };
 	int r = fchmod(memory_fd, FILE_MODE) < 0 || fstat(memory_fd, &st) < 0
 			? error_set(err, errno, "end a template's memory")
 			: 0;

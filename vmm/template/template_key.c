@@ -187,11 +187,11 @@ int template_key_read_size(const char *text, uint64_t *ret_memory_bytes, unsigne
 {
 	const char *memory = find_line(text, "memory"), *vcpus = find_line(text, "vcpus");
 
-	if (!memory || !vcpus || strncmp(text, FORMAT, strlen(FORMAT)) != 0 ||
-	    sscanf(memory, "%" SCNu64, ret_memory_bytes) != 1 ||
-	    sscanf(vcpus, "%u", ret_nr_vcpus) != 1)
+	if (!memory || !vcpus || strncmp(text, FORMAT, strlen(FORMAT)) != 0)
 		return -EINVAL;
-	return 0;
+	*ret_memory_bytes = strtoull(memory, NULL, 10);
+	*ret_nr_vcpus = (unsigned int)strtoul(vcpus, NULL, 10);
+	return *ret_memory_bytes && *ret_nr_vcpus ? 0 : -EINVAL;
 }
 
 const char *template_key_difference(const char *text, const char *wanted)

@@ -12,7 +12,7 @@
 #include "vmm/template/crc32c.h"
 
 #define PAGE_SIZE 4096u
-#define CHUNK_SIZE (64u * PAGE_SIZE)
+#define CHUNK_SIZE ((size_t)64 * PAGE_SIZE)
 
 static bool is_zero(const uint8_t *page)
 {
