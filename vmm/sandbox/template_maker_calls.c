@@ -11,12 +11,11 @@
 /* Its vCPUs have the monitor's filter. */
 static const struct call_rule rules[] = {
 	CALL(epoll_wait, "wait for doorbells"),
-	CALL(epoll_ctl, "a device that goes to sleep"),
+	CALL(epoll_ctl, "a machine that ended is not waited for"),
 	CALL(read, "eventfds, a timer"),
 	CALL(write, "eventfds, the state, the log"),
 	CALL(pwrite64, "the memory, page by page"),
 	CALL(sendto, "the result; a file request, which nobody answers"),
-	CALL(close, "what is not needed any more"),
 	CALL(getrandom, "the guest's entropy device"),
 	CALL(futex, "the locks of devices, the gate of a pause"),
 	CALL_IF(tgkill, "call a processor out of the guest", IS(2, SIGPIPE)),
