@@ -68,6 +68,14 @@ identity()
 	is_one_line_with "--template is never, auto or always, not 'sometimes'" "$output"
 }
 
+@test "a guest that ends before it is ready is an error, and leaves nothing" {
+	head -c 4096 /dev/zero > "$BATS_TEST_TMPDIR/nothing"
+	run -1 with_templates --initramfs "$BATS_TEST_TMPDIR/nothing" template create
+	is_one_line_with 'the virtual machine ended before it was ready' "$output"
+	[ -z "$(ls -A "$BATS_TEST_TMPDIR/templates")" ]
+	no_maker
+}
+
 @test "without a template: auto boots, always makes one, never and another size do not look" {
 	local made
 
