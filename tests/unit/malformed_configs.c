@@ -457,7 +457,7 @@ const struct malformed_config malformed_configs[] = {
 	      "linux.resources.devices[0].type: unknown value \"x\""),
 
 	/* Well-formed, and too much for the message to the guest. */
-	{ NULL, "more than the 8388608 bytes a guest takes", MALFORMED_LONG_ENV },
+	{ NULL, "more than the 8388544 bytes a guest takes", MALFORMED_LONG_ENV },
 };
 const size_t nr_malformed_configs = ARRAY_SIZE(malformed_configs);
 
