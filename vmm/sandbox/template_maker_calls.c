@@ -2,6 +2,7 @@
 /* template_maker_calls.c - what the maker of a template calls once it is sealed */
 #include <linux/kvm.h>
 #include <signal.h>
+#include <sys/mman.h>
 
 #include "vmm/base/checked_math.h"
 #include "vmm/sandbox/call_rules.h"
@@ -21,6 +22,8 @@ static const struct call_rule rules[] = {
 	CALL_IF(tgkill, "call a processor out of the guest", IS(2, SIGPIPE)),
 	CALL(brk, "memory for the state"),
 	CALL(clock_gettime, "the time in a log line, where the vDSO does not know it"),
+	CALL_IF(ioctl, "interrupts", IS(1, KVM_IRQ_LINE)),
+	CALL_IF(madvise, "free pages that the guest reports go back", IS(2, MADV_DONTNEED)),
 	CALL_IF(ioctl, "end an access that is under way", IS(1, KVM_RUN)),
 	CALL_IF(ioctl, SAVES, IS(1, KVM_CHECK_EXTENSION)),
 	CALL_IF(ioctl, SAVES, IS(1, KVM_GET_MSR_INDEX_LIST)),
