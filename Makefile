@@ -75,7 +75,7 @@ $(BUILD)/release/vmm/cli/version.o: COMMON += -DBULKHEAD_VERSION='"$(VERSION)"' 
 
 # What runs in each of the processes once it is sealed, counted without comments and empty lines.
 # boot/ has done its work by then: it reads the host's kernel, and no guest has run. So has what
-# restores a machine from a template; what saves one is the template maker's. And what asks KVM about
+# restores a machine from a template; what saves one is the template maker's. What asks KVM about
 # itself before there is a machine is the command line's.
 SANDBOX_SOURCES := $(filter-out %_calls.c,$(wildcard vmm/sandbox/*.[ch]))
 TEMPLATE_SOURCES := $(wildcard vmm/machine_template.[ch] vmm/base/byte_stream.[ch] \
@@ -83,8 +83,8 @@ TEMPLATE_SOURCES := $(wildcard vmm/machine_template.[ch] vmm/base/byte_stream.[c
 	vmm/virtio/device_state.[ch] vmm/container/template_maker.[ch])
 MONITOR_SOURCES := $(sort $(SANDBOX_SOURCES) vmm/sandbox/monitor_calls.c \
 	$(filter-out $(TEMPLATE_SOURCES) $(wildcard vmm/kvm/probe.[ch] vmm/kvm/kvm_host.[ch]), \
-	$(wildcard vmm/base/*.[ch] vmm/memory/*.[ch] vmm/kvm/*.[ch] vmm/kvm/*/*.[ch] vmm/event/*.[ch] \
-	vmm/bus/*.[ch] vmm/backend/*.[ch] vmm/virtio/*.[ch] vmm/session/*.[ch] vmm/machine.[ch] \
+	$(wildcard vmm/base/*.[ch] vmm/memory/*.[ch] vmm/kvm/*.[ch] vmm/kvm/*/*.[ch] \
+	vmm/event/*.[ch] vmm/bus/*.[ch] vmm/backend/*.[ch] vmm/virtio/*.[ch] vmm/session/*.[ch] vmm/machine.[ch] \
 	vmm/container/monitor.[ch] vmm/container/launch_message.[ch] guest-init/protocol.h)))
 FILE_SERVER_SOURCES := $(sort $(SANDBOX_SOURCES) vmm/sandbox/file_server_calls.c \
 	$(filter-out $(TEMPLATE_SOURCES), $(wildcard \
