@@ -82,11 +82,10 @@ TEMPLATE_SOURCES := $(wildcard vmm/machine_template.[ch] vmm/base/byte_stream.[c
 	vmm/kvm/x86_64/snapshot.[ch] vmm/memory/guest_memory_file.[ch] \
 	vmm/virtio/device_state.[ch] vmm/container/template_maker.[ch])
 MONITOR_SOURCES := $(sort $(SANDBOX_SOURCES) vmm/sandbox/monitor_calls.c \
-	$(filter-out $(TEMPLATE_SOURCES) $(wildcard vmm/kvm/probe.[ch] vmm/kvm/kvm_host.[ch]), \
-	$(wildcard vmm/base/*.[ch] vmm/memory/*.[ch] vmm/kvm/*.[ch] vmm/kvm/*/*.[ch] \
-	vmm/event/*.[ch] vmm/bus/*.[ch] vmm/backend/*.[ch] vmm/virtio/*.[ch] \
-	vmm/session/*.[ch] vmm/machine.[ch] vmm/container/monitor.[ch] \
-	vmm/container/launch_message.[ch] guest-init/protocol.h)))
+	$(filter-out $(TEMPLATE_SOURCES) vmm/kvm/kvm_host.% vmm/kvm/probe.%, $(wildcard \
+	vmm/base/*.[ch] vmm/memory/*.[ch] vmm/kvm/*.[ch] vmm/kvm/*/*.[ch] vmm/event/*.[ch] \
+	vmm/bus/*.[ch] vmm/backend/*.[ch] vmm/virtio/*.[ch] vmm/session/*.[ch] vmm/machine.[ch] \
+	vmm/container/monitor.[ch] vmm/container/launch_message.[ch] guest-init/protocol.h)))
 FILE_SERVER_SOURCES := $(sort $(SANDBOX_SOURCES) vmm/sandbox/file_server_calls.c \
 	$(filter-out $(TEMPLATE_SOURCES), $(wildcard \
 	vmm/base/*.[ch] vmm/backend/fs_channel.[ch] vmm/backend/packet.[ch] \
