@@ -21,7 +21,7 @@
 #include "guest-init/scope.h"
 
 #define ENTROPY_SIZE_MAX 256u
-#define FREE_MEMORY_KEPT ((size_t)4 << 20) /* the kernel's own reserve, page tables */
+#define FREE_MEMORY_KEPT ((size_t)12 << 20) /* page tables, what is being reported as free */
 
 /* struct rand_pool_info with room for the bytes. */
 struct entropy_pool {
