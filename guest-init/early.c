@@ -22,6 +22,7 @@
 
 #define ENTROPY_SIZE_MAX 256u
 #define FREE_MEMORY_KEPT ((size_t)12 << 20) /* page tables, what is being reported as free */
+#define FREE_MEMORY_SHARE 32 /* and of it this part: the kernel keeps more in larger machines */
 
 /* struct rand_pool_info with room for the bytes. */
 struct entropy_pool {
@@ -95,9 +96,13 @@ void early_clear_free_memory(void)
 
 	if (fd >= 0)
 		(void)!write(fd, "1", 1);
-	if (sysinfo(&info) || info.freeram * info.mem_unit <= FREE_MEMORY_KEPT)
+	if (sysinfo(&info))
 		return;
-	size = info.freeram * info.mem_unit - FREE_MEMORY_KEPT;
+	size = info.freeram * info.mem_unit;
+	size -= size / FREE_MEMORY_SHARE;
+	if (size <= FREE_MEMORY_KEPT)
+		return;
+	size -= FREE_MEMORY_KEPT;
 	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		return;
