@@ -161,8 +161,8 @@ before_run()
 }
 
 # sample_run NAME RUNS RUNTIME BUNDLE: of a container in the foreground. In counting mode a virtual
-# machine hangs now and then (tests/kvm-host/README.md). Such a run is done again, and the table says
-# so.
+# machine hangs now and then (tests/kvm-host/README.md). Such a run is done again, as the
+# table says.
 sample_run()
 {
 	local done=0

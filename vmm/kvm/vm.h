@@ -33,7 +33,7 @@ struct vm_pin {
 /*
  * Raise @pin for a moment: an edge. Any thread, at any time.
  *
- * Not an irqfd, for which the host's kernel wakes a thread of its own each time, since only a message
- * (MSI) can be delivered where an eventfd is written.
+ * Not an irqfd, for which the host's kernel wakes a thread of its own each time, since only a
+ * message (MSI) can be delivered where an eventfd is written.
  */
 void vm_pin_pulse(const struct vm_pin *pin);
