@@ -235,7 +235,7 @@ static _Noreturn void run(const struct template_maker_request *request, int sync
 	/* Too large for a stack; it lives as long as the process. */
 	struct maker *maker = calloc(1, sizeof(*maker));
 	struct error err;
-	uid_t id;
+	uid_t id = (uid_t)-1;
 	int r;
 
 	(void)prctl(PR_SET_NAME, "template-maker");
