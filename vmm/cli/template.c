@@ -202,11 +202,8 @@ static void print_table(const json_t *templates)
 
 static void print_names(const json_t *templates)
 {
-	const json_t *template;
-	size_t i;
-
-	json_array_foreach (templates, i, template)
-		puts(json_string_value(json_object_get(template, "name")));
+	for (size_t i = 0; i < json_array_size(templates); i++)
+		puts(json_string_value(json_object_get(json_array_get(templates, i), "name")));
 }
 
 /* All templates; nothing when there is no store. */
