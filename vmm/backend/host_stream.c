@@ -77,19 +77,19 @@ static int enter_loop(struct host_stream *stream, struct error *err)
 int host_stream_init(struct host_stream *stream, int fd, struct event_loop *loop, event_fn on_event,
 		     void *context, struct error *err)
 {
-	struct stat st;
+	struct statx st;
 	int r;
 
 	*stream = (struct host_stream){
 		.fd = fd, .loop = loop, .source.fd = -1, .on_event = on_event, .context = context
 	};
-	if (fstat(fd, &st) < 0) {
+	if (fd_stat(fd, &st) < 0) {
 		r = error_set(err, errno, "stat a standard stream");
 		host_stream_close(stream);
 		return r;
 	}
-	stream->is_socket = S_ISSOCK(st.st_mode);
-	if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode))
+	stream->is_socket = S_ISSOCK(st.stx_mode);
+	if (S_ISFIFO(st.stx_mode) || S_ISCHR(st.stx_mode))
 		stream->is_blocking = !(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	r = enter_loop(stream, err);
 	if (r < 0)

@@ -7,7 +7,9 @@
  */
 #pragma once
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Close *@fd unless it is -1, and forget it. */
@@ -25,6 +27,15 @@ static inline int fd_take(int *fd)
 
 	*fd = -1;
 	return taken;
+}
+
+/*
+ * Type and size of the file @fd: 0, or -1 with errno. By statx(2) whatever the C library makes of
+ * fstat(3), so that a sealed thread needs one call for it.
+ */
+static inline int fd_stat(int fd, struct statx *ret)
+{
+	return statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_SIZE, ret);
 }
 
 static inline void pointer_free(void *pointer)

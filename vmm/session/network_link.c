@@ -67,10 +67,10 @@ static bool is_free(const struct network_link *link, uint32_t number)
 static bool accept_incoming(struct network_link *link, const struct network_message *message,
 			    int *fd)
 {
-	struct stat st;
+	struct statx st;
 	uint32_t number = 0;
 
-	if (*fd < 0 || fstat(*fd, &st) < 0 || !S_ISSOCK(st.st_mode) || !message->port)
+	if (*fd < 0 || fd_stat(*fd, &st) < 0 || !S_ISSOCK(st.stx_mode) || !message->port)
 		return false;
 	while (number < PROTOCOL_INCOMING_MAX && !is_free(link, number))
 		number++;

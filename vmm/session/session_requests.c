@@ -105,16 +105,16 @@ static void pause_guest(struct session *session, struct control_client *client)
 int session_request_text(int fd, char **ret_text, struct error *err)
 {
 	AUTO_FREE char *text = NULL;
-	struct stat st;
+	struct statx st;
 
-	if (fstat(fd, &st) < 0)
+	if (fd_stat(fd, &st) < 0)
 		return error_set(err, errno, "read the request");
-	if (!S_ISREG(st.st_mode) || st.st_size > (off_t)PROTOCOL_JSON_MAX / 2)
+	if (!S_ISREG(st.stx_mode) || st.stx_size > PROTOCOL_JSON_MAX / 2)
 		return error_invalid(err, "the request is larger than a guest takes");
-	text = calloc(1, (size_t)st.st_size + 1);
+	text = calloc(1, st.stx_size + 1);
 	if (!text)
 		return error_set(err, ENOMEM, "read the request");
-	if (pread(fd, text, (size_t)st.st_size, 0) != (ssize_t)st.st_size)
+	if (pread(fd, text, st.stx_size, 0) != (ssize_t)st.stx_size)
 		return error_invalid(err, "the request changed while it was read");
 	*ret_text = pointer_take(text);
 	return 0;

@@ -86,9 +86,9 @@ bool socket_relays_connect(struct socket_relays *sockets, struct vsock_connectio
 
 static bool is_socket(int fd)
 {
-	struct stat st;
+	struct statx st;
 
-	return fd >= 0 && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+	return fd >= 0 && fd_stat(fd, &st) == 0 && S_ISSOCK(st.stx_mode);
 }
 
 /* Join the two ends. Takes @fd. */
