@@ -10,8 +10,9 @@
  * removes; makers exclude each other by a lock on the directory.
  *
  * The header has a checksum of the whole state file. It also has size, inode and ctime of the
- * memory file, which the kernel keeps: every later write, or copy, changes them. To read all
- * of RAM would take longer than a start from it saves; template_verify() does it, for `list`.
+ * memory file, which the kernel keeps: every later write, or copy, changes them (but a write in the
+ * same tick of the host's clock). To read all of RAM would take longer than a start from it saves;
+ * template_verify() does it, for `list`.
  *
  * Trust:  whoever can write there decides what every container's kernel does: the directory, and
  *         all in it, must be the caller's and nobody else may write to it. Otherwise nothing of it
