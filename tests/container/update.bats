@@ -181,7 +181,7 @@ figure()
 			dd if=/dev/zero of=/full/file bs=1M count=10 2> /dev/null; sleep "$1"; exit' sh
 	bulkhead events --interval 1s box > "$events" 2>&1 < /dev/null 3>&- &
 	pid=$!
-	wait_until 60 has_memory_of $((10 * MIB))
+	wait_until 60 has_files_of $((10 * MIB))
 	[ "$(jq -r .type <<< "$output")" = stats ]
 	[ "$(jq -r .id <<< "$output")" = box ]
 	[ "$(figure memory.usage.limit)" -eq $((64 * MIB)) ]
@@ -210,9 +210,10 @@ figure()
 	is_one_line_with "'soon' is not a duration" "$output"
 }
 
-has_memory_of()
+# The kernel counts what a group uses at once, what kinds of pages these are some time later.
+has_files_of()
 {
-	output=$(bulkhead events --stats box) && (($(figure memory.usage.usage) >= $1))
+	output=$(bulkhead events --stats box) && (($(figure memory.cache) >= $1))
 }
 
 has_events_of()
