@@ -149,7 +149,13 @@ root_is_empty()
 		["monitor", "container process", "network process", "template maker"]'
 }
 
-@test "two containers' monitors are two users" {
+# The policies of the monitor's threads, in their order: the event loop, then the vCPU.
+policies()
+{
+	chrt --all-tasks --pid "$MONITOR" | sed -n 's/.*current scheduling policy: //p' | paste -sd ' '
+}
+
+@test "two containers' monitors are two users, and let their vCPUs go first" {
 	bundle box . sleep 1000
 	bundle other . sleep 1000
 	run_bundle box --detach < /dev/null > "$BATS_TEST_TMPDIR/out" 2>&1
@@ -158,6 +164,7 @@ root_is_empty()
 	first=$(field "$MONITOR" Uid)
 	second=$(field "$(monitor_of other)" Uid)
 	[ "$first" != "$second" ] || { echo "$first"; false; }
+	[ "$(policies)" = "SCHED_BATCH SCHED_OTHER" ] || { policies; false; }
 }
 
 @test "the guest has the devices that surface lists" {

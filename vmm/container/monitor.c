@@ -2,6 +2,7 @@
 #include "vmm/container/monitor.h"
 
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -232,6 +233,20 @@ static void close_files(const struct launch_request *request, struct fs_channel 
 	fd_close(&channel->memory_fd);
 }
 
+/*
+ * The event loop does not take a processor away from a vCPU that rings a doorbell on it: the driver
+ * goes on and makes more available, which is then handled in one turn. Where another processor is
+ * idle the loop runs there at once. Threads inherit it, so it comes after the vCPUs'.
+ */
+static void run_in_batches(void)
+{
+	const struct sched_param none = { 0 };
+
+	/* Whoever started us with another policy meant it. */
+	if (sched_getscheduler(0) == SCHED_OTHER)
+		(void)sched_setscheduler(0, SCHED_BATCH, &none);
+}
+
 /* Nothing of the guest has run, and nothing that others say has been read, before this is done. */
 static int seal(struct monitor *monitor, const struct launch_request *request, struct error *err)
 {
@@ -240,6 +255,7 @@ static int seal(struct monitor *monitor, const struct launch_request *request, s
 
 	if (!r)
 		r = machine_start(&monitor->machine, err);
+	run_in_batches();
 	if (!r)
 		r = call_filter_load(&event_loop_filter, err);
 	if (!r)

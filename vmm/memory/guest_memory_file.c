@@ -14,9 +14,9 @@
 #define BLOCK_BYTES ((uint64_t)2 << 20) /* what the host maps at once, where it can */
 
 /* Bytes of a block with data, see restore_block(). As measured (vmm/README.md). */
-#define DATA_FULL ((int64_t)448 * 4096)
-#define DATA_BUSY ((int64_t)128 * 4096)
-#define DATA_FREE ((int64_t)32 * 4096)
+#define DATA_FULL ((uint64_t)448 * 4096)
+#define DATA_BUSY ((uint64_t)128 * 4096)
+#define DATA_FREE ((uint64_t)32 * 4096)
 
 static bool is_zero(const uint8_t *page)
 {
@@ -75,15 +75,27 @@ int guest_memory_save(const struct guest_memory *memory, int fd, struct error *e
 
 /* --- restoring -------------------------------------------------------------------------------- */
 
-/*
- * The first part of [@from, @to) that has data in the file. Returns 1 and sets *@ret_from and
- * *@ret_to; 0 if there is none; or a negative errno value.
- */
-static int find_data(int fd, uint64_t from, uint64_t to, uint64_t *ret_from, uint64_t *ret_to)
-{
-	off_t data = lseek(fd, (off_t)from, SEEK_DATA);
-	off_t hole;
+struct extent {
+	uint64_t from, to;
+};
 
+/* What has data in a block of the file, in the file's order; no two of them touch. */
+struct block {
+	struct extent extents[BLOCK_BYTES / PAGE_BYTES / 2];
+	unsigned int nr_extents;
+	uint64_t nr_bytes;
+};
+
+/*
+ * The first part of the file from @from on, to @to at most, that has data: empty and at @to if there
+ * is none. Each question costs as much as a page that is copied, so none is asked twice.
+ */
+static int find_data(int fd, uint64_t from, uint64_t to, struct extent *ret)
+{
+	off_t data = from < to ? lseek(fd, (off_t)from, SEEK_DATA) : (off_t)to;
+	off_t hole = 0;
+
+	*ret = (struct extent){ to, to };
 	if (data < 0)
 		return errno == ENXIO ? 0 : -errno;
 	if ((uint64_t)data >= to)
@@ -91,39 +103,56 @@ static int find_data(int fd, uint64_t from, uint64_t to, uint64_t *ret_from, uin
 	hole = lseek(fd, data, SEEK_HOLE);
 	if (hole < 0)
 		return -errno;
-	*ret_from = (uint64_t)data;
-	*ret_to = min_u64((uint64_t)hole, to);
-	return *ret_from < *ret_to ? 1 : -EIO;
+	if (hole <= data)
+		return -EIO;
+	*ret = (struct extent){ (uint64_t)data, min_u64((uint64_t)hole, to) };
+	return 0;
 }
 
-/* How many bytes of [@from, @to) have data, or a negative errno value. */
-static int64_t count_data(int fd, uint64_t from, uint64_t to)
+/*
+ * Fill @block with what has data before @end. @next is the first extent that is not in a block yet,
+ * and moves on; the file's data ends at @limit.
+ */
+static int take_block(struct block *block, uint64_t end, uint64_t limit, int fd,
+		      struct extent *next)
 {
-	uint64_t count = 0;
-	uint64_t at = 0, end = 0;
-	int r;
+	block->nr_extents = 0;
+	block->nr_bytes = 0;
+	while (next->from < end) {
+		struct extent *extent = &block->extents[block->nr_extents];
+		int r = 0;
 
-	while ((r = find_data(fd, from, to, &at, &end)) > 0) {
-		count += end - at;
-		from = end;
+		/* A file system with holes smaller than a page is none of ours. */
+		if (block->nr_extents == ARRAY_SIZE(block->extents))
+			return -EIO;
+		*extent = (struct extent){ next->from, min_u64(next->to, end) };
+		block->nr_bytes += extent->to - extent->from;
+		block->nr_extents++;
+		next->from = extent->to;
+		if (next->from == next->to)
+			r = find_data(fd, next->to, limit, next);
+		if (r < 0)
+			return r;
 	}
-	return r < 0 ? r : (int64_t)count;
+	return 0;
 }
 
-/* Read what has data in [@from, @to) of the file to the same places behind @host. */
-static int copy_data(uint8_t *host, int fd, uint64_t from, uint64_t to)
+/* Read @block, whose place in the file is @base, to the same places behind @host. */
+static int copy_block(uint8_t *host, int fd, uint64_t base, const struct block *block)
 {
-	uint64_t base = from, at = 0, end = 0;
-	int r;
+	for (unsigned int i = 0; i < block->nr_extents; i++) {
+		uint64_t at = block->extents[i].from;
 
-	while ((r = find_data(fd, from, to, &at, &end)) > 0) {
-		ssize_t n = pread(fd, host + (at - base), end - at, (off_t)at);
+		while (at < block->extents[i].to) {
+			ssize_t n =
+				pread(fd, host + (at - base), block->extents[i].to - at, (off_t)at);
 
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		from = at + (uint64_t)n;
+			if (n <= 0)
+				return n < 0 ? -errno : -EIO;
+			at += (uint64_t)n;
+		}
 	}
-	return r;
+	return 0;
 }
 
 static int map_block(uint8_t *host, uint64_t size, int fd, uint64_t offset)
@@ -142,37 +171,34 @@ static int map_block(uint8_t *host, uint64_t size, int fd, uint64_t offset)
  * The free pages of the others are the next that are given out; were they mapped, each would first
  * become a page of the file.
  */
-static int restore_block(uint8_t *host, uint64_t size, int fd, uint64_t offset)
+static int restore_block(uint8_t *host, uint64_t size, int fd, uint64_t base,
+			 const struct block *block)
 {
-	int64_t count = count_data(fd, offset, offset + size);
-	bool is_busy = count < DATA_FREE || count >= DATA_BUSY;
+	bool is_busy = block->nr_bytes < DATA_FREE || block->nr_bytes >= DATA_BUSY;
 
-	if (count < 0)
-		return (int)count;
-	if (count >= DATA_FULL)
-		return map_block(host, size, fd, offset);
+	if (block->nr_bytes >= DATA_FULL)
+		return map_block(host, size, fd, base);
 	(void)madvise(host, size, is_busy ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-	return copy_data(host, fd, offset, offset + size);
+	return copy_block(host, fd, base, block);
 }
 
 static int restore_region(const struct guest_memory_region *region, int fd, uint64_t base)
 {
-	uint64_t at = 0;
+	uint64_t limit = base + region->size;
+	struct extent next;
+	struct block block;
+	int r = find_data(fd, base, limit, &next);
 
-	while (at < region->size) {
-		uint64_t data = 0, end = 0;
-		int r = find_data(fd, base + at, base + region->size, &data, &end);
+	/* What has no data is zeroes of the process's own. */
+	while (!r && next.from < limit) {
+		uint64_t at = (next.from - base) & ~(BLOCK_BYTES - 1);
+		uint64_t size = min_u64(BLOCK_BYTES, region->size - at);
 
-		if (r <= 0)
-			return r; /* no more: zeroes of the process's own */
-		at = (data - base) & ~(BLOCK_BYTES - 1);
-		r = restore_block(region->host + at, min_u64(BLOCK_BYTES, region->size - at), fd,
-				  base + at);
-		if (r < 0)
-			return r;
-		at += BLOCK_BYTES;
+		r = take_block(&block, base + at + size, limit, fd, &next);
+		if (!r)
+			r = restore_block(region->host + at, size, fd, base + at, &block);
 	}
-	return 0;
+	return r;
 }
 
 int guest_memory_restore(struct guest_memory *memory, uint64_t size, int fd, struct error *err)
