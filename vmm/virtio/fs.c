@@ -49,6 +49,12 @@ static void notify_queues(struct fs *fs)
 		virtio_device_notify(&fs->device, i);
 }
 
+static void set_busy(struct fs *fs, struct fs_request *request, bool is_busy)
+{
+	fs->nr_busy += (unsigned int)is_busy - (unsigned int)request->is_busy;
+	request->is_busy = is_busy;
+}
+
 static void give_up_server(struct fs *fs)
 {
 	if (fs->is_server_gone)
@@ -60,7 +66,7 @@ static void give_up_server(struct fs *fs)
 
 		if (is_awaited(fs, request))
 			complete_with_error(fs, request, ENOTCONN);
-		request->is_busy = false;
+		set_busy(fs, request, false);
 	}
 	notify_queues(fs);
 	fs->on_server_gone(fs->context);
@@ -93,7 +99,7 @@ static void submit(struct fs *fs, uint32_t slot)
 	memcpy(area, &header, sizeof(header));
 	(void)virtqueue_chain_read(chain, sizeof(header), area + sizeof(header),
 				   header.len - sizeof(header));
-	request->is_busy = true;
+	set_busy(fs, request, true);
 	request->is_abandoned = false;
 	/* No more messages are under way than there are slots, so the socket always has room. */
 	if (fs_channel_send(fs->channel, slot, header.len) < 0)
@@ -162,23 +168,24 @@ static bool accept_answer(struct fs *fs, const struct fs_channel_message *messag
 			complete(fs, request, message->len);
 		}
 	}
-	request->is_busy = false;
+	set_busy(fs, request, false);
 	return true;
 }
 
 /* Take the answers that wait. Returns false if the file server is gone or broke the rules. */
 static bool receive_answers(struct fs *fs)
 {
-	/* It cannot owe more answers than there are slots: more come in the next round. */
-	for (unsigned int nr = 0; nr < FS_CHANNEL_SLOTS; nr++) {
-		struct fs_channel_message message;
+	struct fs_channel_message message;
+
+	/* After the last one that it owes nothing comes, and what comes all the same wakes us again. */
+	do {
 		int r = fs_channel_receive(fs->channel, &message);
 
 		if (r == -EAGAIN)
 			return true;
 		if (r <= 0 || !accept_answer(fs, &message))
 			return false;
-	}
+	} while (fs->nr_busy);
 	return true;
 }
 
@@ -186,13 +193,15 @@ static bool receive_answers(struct fs *fs)
 static void on_channel(void *context, uint32_t events)
 {
 	struct fs *fs = context;
+	bool had_no_slot;
 
 	(void)events; /* a hang-up is read as one, after the answers before it */
 	pthread_mutex_lock(&fs->device.lock);
+	had_no_slot = fs->nr_busy == FS_CHANNEL_SLOTS;
 	if (!receive_answers(fs))
 		give_up_server(fs);
 	/* Slots are free again: take what had to wait for one. */
-	if (virtio_device_is_live(&fs->device))
+	if (had_no_slot && virtio_device_is_live(&fs->device))
 		for (unsigned int i = 0; i < FS_NR_QUEUES; i++)
 			serve_queue(fs, i);
 	notify_queues(fs);
