@@ -177,7 +177,7 @@ static bool receive_answers(struct fs *fs)
 {
 	struct fs_channel_message message;
 
-	/* After the last one that it owes nothing comes, and what comes all the same wakes us again. */
+	/* After the last one that it owes nothing comes; what comes all the same wakes us again. */
 	do {
 		int r = fs_channel_receive(fs->channel, &message);
 
