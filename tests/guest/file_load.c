@@ -29,7 +29,8 @@ static char buffer[CHUNK];
 static void die(const char *what)
 {
 	(void)printf("%s: %s\n", what, strerrorname_np(errno));
-	exit(1);
+	(void)fflush(stdout);
+	_exit(1);
 }
 
 static uint64_t now(void)
