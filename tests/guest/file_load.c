@@ -191,7 +191,7 @@ static void small_files(unsigned int nr_files)
 	for_each("stat, again", nr_files, stat_one);
 	for_each("open, read, close", nr_files, read_one);
 	for_each("look for what is not there", nr_files, miss_one);
-	for_each("remove", nr_files, remove_one);
+	for_each("remove a file", nr_files, remove_one);
 }
 
 /* --- a command -------------------------------------------------------------------------------- */

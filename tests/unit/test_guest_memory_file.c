@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* RAM, saved in a file and restored from it: the same bytes, and the file stays as it was. */
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -109,6 +110,30 @@ static void test_other_sizes(void)
 	(void)close(fd);
 }
 
+/* As many parts with data as a block can have; the last one goes on in the next block. */
+static void test_every_second_page(void)
+{
+	int fd = memfd_create("ram", MFD_CLOEXEC);
+	unsigned int nr_wrong = 0;
+	struct error err;
+
+	is_int(guest_memory_init(&memory, SIZE, &err), 0);
+	for (uint64_t at = PAGE; at <= BLOCK; at += at == BLOCK - PAGE ? PAGE : 2 * PAGE)
+		memory.regions[0].host[at] = 1;
+	is_int(ftruncate(fd, (off_t)SIZE), 0);
+	is_int(guest_memory_save(&memory, fd, &err), 0);
+	guest_memory_fini(&memory);
+	is_int(guest_memory_restore(&memory, SIZE, fd, &err), 0);
+	for (uint64_t at = 0; at < SIZE; at += PAGE) {
+		bool is_used = at < BLOCK ? at / PAGE % 2 : at == BLOCK;
+
+		nr_wrong += memory.regions[0].host[at] != is_used;
+	}
+	is_int(nr_wrong, 0);
+	guest_memory_fini(&memory);
+	(void)close(fd);
+}
+
 static void test_empty(void)
 {
 	int fd = memfd_create("ram", MFD_CLOEXEC);
@@ -125,6 +150,7 @@ int main(void)
 {
 	test_round_trip();
 	test_other_sizes();
+	test_every_second_page();
 	test_empty();
 	return tap_done();
 }

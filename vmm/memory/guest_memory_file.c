@@ -88,7 +88,7 @@ struct block {
 
 /*
  * The first part of the file from @from on, to @to at most, that has data: empty and at @to if
- * there is none. Each question costs as much as a page that is copied, so none is asked twice.
+ * there is none. A question costs some thousand instructions, so none is asked twice.
  */
 static int find_data(int fd, uint64_t from, uint64_t to, struct extent *ret)
 {

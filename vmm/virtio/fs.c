@@ -49,10 +49,14 @@ static void notify_queues(struct fs *fs)
 		virtio_device_notify(&fs->device, i);
 }
 
-static void set_busy(struct fs *fs, struct fs_request *request, bool is_busy)
+/* How many answers the file server owes. */
+static unsigned int count_busy(const struct fs *fs)
 {
-	fs->nr_busy += (unsigned int)is_busy - (unsigned int)request->is_busy;
-	request->is_busy = is_busy;
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < FS_CHANNEL_SLOTS; i++)
+		nr += fs->requests[i].is_busy;
+	return nr;
 }
 
 static void give_up_server(struct fs *fs)
@@ -66,7 +70,7 @@ static void give_up_server(struct fs *fs)
 
 		if (is_awaited(fs, request))
 			complete_with_error(fs, request, ENOTCONN);
-		set_busy(fs, request, false);
+		request->is_busy = false;
 	}
 	notify_queues(fs);
 	fs->on_server_gone(fs->context);
@@ -99,7 +103,7 @@ static void submit(struct fs *fs, uint32_t slot)
 	memcpy(area, &header, sizeof(header));
 	(void)virtqueue_chain_read(chain, sizeof(header), area + sizeof(header),
 				   header.len - sizeof(header));
-	set_busy(fs, request, true);
+	request->is_busy = true;
 	request->is_abandoned = false;
 	/* No more messages are under way than there are slots, so the socket always has room. */
 	if (fs_channel_send(fs->channel, slot, header.len) < 0)
@@ -168,7 +172,7 @@ static bool accept_answer(struct fs *fs, const struct fs_channel_message *messag
 			complete(fs, request, message->len);
 		}
 	}
-	set_busy(fs, request, false);
+	request->is_busy = false;
 	return true;
 }
 
@@ -185,7 +189,7 @@ static bool receive_answers(struct fs *fs)
 			return true;
 		if (r <= 0 || !accept_answer(fs, &message))
 			return false;
-	} while (fs->nr_busy);
+	} while (count_busy(fs));
 	return true;
 }
 
@@ -197,7 +201,7 @@ static void on_channel(void *context, uint32_t events)
 
 	(void)events; /* a hang-up is read as one, after the answers before it */
 	pthread_mutex_lock(&fs->device.lock);
-	had_no_slot = fs->nr_busy == FS_CHANNEL_SLOTS;
+	had_no_slot = count_busy(fs) == FS_CHANNEL_SLOTS;
 	if (!receive_answers(fs))
 		give_up_server(fs);
 	/* Slots are free again: take what had to wait for one. */

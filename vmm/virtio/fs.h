@@ -40,7 +40,6 @@ struct fs {
 	void (*on_server_gone)(void *context);
 	void *context;
 	bool is_server_gone;			      /* [lock] */
-	unsigned int nr_busy;			      /* [lock] of the requests */
 	struct fs_request requests[FS_CHANNEL_SLOTS]; /* [lock] */
 };
 
