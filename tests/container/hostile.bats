@@ -248,7 +248,9 @@ attempts()
 	for attempt in 1 2 3; do
 		status=0
 		"$@" || status=$?
-		[ $status -eq 2 ] && grep -q 'QEMU TCG' /proc/cpuinfo || break
+		if [ $status -ne 2 ] || ! grep -q 'QEMU TCG' /proc/cpuinfo; then
+			break
+		fi
 		wait "$create" || :
 		tail -n 1 "$REPORT" | grep -a 'the guest reset itself' || { cat "$REPORT"; return 1; }
 		echo "# attempt $attempt: the guest reset itself" >&3
