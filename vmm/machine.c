@@ -2,7 +2,9 @@
 #include "vmm/machine.h"
 
 #include <errno.h>
+#include <linux/virtio_mmio.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 
 #include "guest-init/protocol.h"
 #include "vmm/base/bug.h"
@@ -18,8 +20,10 @@ _Static_assert(PROTOCOL_CARDS == NETWORK_SLOTS && PROTOCOL_CARD_STRIDE == LAYOUT
 		       PROTOCOL_CARD_BASE ==
 			       LAYOUT_VIRTIO_BASE + MACHINE_CARDS * LAYOUT_VIRTIO_STRIDE,
 	       "guest-init knows where the cards are");
-_Static_assert(VIRTIO_MMIO_SIZE <= LAYOUT_VIRTIO_STRIDE, "register files do not overlap");
+_Static_assert(VIRTIO_MMIO_SIZE == LAYOUT_VIRTIO_STRIDE, "a page for each register file");
 
+#define REGISTERS_SIZE ((size_t)MACHINE_NR_DEVICES * VIRTIO_MMIO_SIZE)
+#define PAGE_WORDS ((size_t)VIRTIO_MMIO_SIZE / sizeof(uint32_t))
 #define DEBUG_LOG_BUDGET (UINT64_C(16) * 1024 * 1024)
 #define LINE_STATUS_OFFSET 5
 #define LINE_STATUS_EMPTY 0x60 /* transmitter empty: the guest never waits */
@@ -121,15 +125,38 @@ static void pulse(void *context)
 	vm_pin_pulse(context);
 }
 
-static struct virtio_interrupt interrupt_of(struct machine *machine, enum machine_device index)
+static struct virtio_transport transport_of(struct machine *machine, enum machine_device index)
 {
 	struct vm_pin *pin = &machine->pins[index];
 
 	*pin = (struct vm_pin){ &machine->vm, LAYOUT_VIRTIO_PIN(index) };
-	return (struct virtio_interrupt){ pulse, pin };
+	return (struct virtio_transport){ pulse, pin, machine->registers + index * PAGE_WORDS };
 }
 
 /* --- devices ---------------------------------------------------------------------------------- */
+
+/* Before there are devices: what the guest reads of them, without an exit. */
+static int add_registers(struct machine *machine, struct error *err)
+{
+	void *pages = mmap(NULL, REGISTERS_SIZE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (pages == MAP_FAILED)
+		return error_set(err, errno, "map registers");
+	machine->registers = pages;
+	machine->unread_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (machine->unread_fd < 0)
+		return error_set(err, errno, "create an eventfd");
+	return vm_add_read_only(&machine->vm, LAYOUT_VIRTIO_BASE, pages, REGISTERS_SIZE, err);
+}
+
+static void remove_registers(struct machine *machine)
+{
+	fd_close(&machine->unread_fd);
+	if (machine->registers)
+		(void)munmap(machine->registers, REGISTERS_SIZE);
+	machine->registers = NULL;
+}
 
 static int add_device(struct machine *machine, enum machine_device index,
 		      struct virtio_device *device, struct error *err)
@@ -141,6 +168,10 @@ static int add_device(struct machine *machine, enum machine_device index,
 	for (unsigned int i = 0; i < device->nr_queues && !r; i++)
 		r = vm_add_ioeventfd(&machine->vm, base + VIRTIO_MMIO_QUEUE_NOTIFY_OFFSET, i,
 				     device->doorbell_fds[i], err);
+	/* That used buffers were seen is no news; see interrupt_status() in virtio_mmio.c. */
+	if (!r)
+		r = vm_add_ioeventfd(&machine->vm, base + VIRTIO_MMIO_INTERRUPT_ACK_OFFSET,
+				     VIRTIO_MMIO_INT_VRING, machine->unread_fd, err);
 	if (r < 0)
 		return error_prefix(err, "device %s", device->name);
 	return 0;
@@ -155,7 +186,7 @@ static int add_card_slots(struct machine *machine, struct error *err)
 		enum machine_device index = MACHINE_CARDS + i;
 
 		r = net_new(&machine->cards[i], names[i], &machine->memory, machine->loop,
-			    interrupt_of(machine, index), err);
+			    transport_of(machine, index), err);
 		if (!r)
 			r = add_device(machine, index, net_device(machine->cards[i]), err);
 	}
@@ -168,20 +199,20 @@ static int add_devices(struct machine *machine, struct error *err)
 	const struct guest_memory *memory = &machine->memory;
 	struct event_loop *loop = machine->loop;
 	int r = fs_init(&machine->fs, MACHINE_ROOT_TAG, config->fs_channel, on_server_gone, machine,
-			memory, loop, interrupt_of(machine, MACHINE_FS), err);
+			memory, loop, transport_of(machine, MACHINE_FS), err);
 	if (!r)
 		r = vsock_new(&machine->vsock, config->service, config->service_context, memory,
-			      loop, interrupt_of(machine, MACHINE_VSOCK), err);
+			      loop, transport_of(machine, MACHINE_VSOCK), err);
 	if (!r && config->is_template)
 		vsock_hold(machine->vsock, PROTOCOL_PORT_CONTROL, on_held, machine);
 	if (!r)
 		r = console_init(&machine->console, &machine->log, memory, loop,
-				 interrupt_of(machine, MACHINE_CONSOLE), err);
+				 transport_of(machine, MACHINE_CONSOLE), err);
 	if (!r)
-		r = rng_init(&machine->rng, memory, loop, interrupt_of(machine, MACHINE_RNG), err);
+		r = rng_init(&machine->rng, memory, loop, transport_of(machine, MACHINE_RNG), err);
 	if (!r)
 		r = balloon_init(&machine->balloon, memory, loop,
-				 interrupt_of(machine, MACHINE_BALLOON), err);
+				 transport_of(machine, MACHINE_BALLOON), err);
 	if (!r)
 		r = add_device(machine, MACHINE_FS, &machine->fs.device, err);
 	if (!r)
@@ -260,7 +291,7 @@ int machine_build(struct machine *machine, const struct machine_config *config, 
 {
 	int r;
 
-	*machine = (struct machine){ .config = *config, .loop = loop };
+	*machine = (struct machine){ .config = *config, .loop = loop, .unread_fd = -1 };
 	boot_log_init(&machine->log, config->debug_fd, DEBUG_LOG_BUDGET);
 	if (memory_fd >= 0)
 		r = guest_memory_restore(&machine->memory, config->memory_bytes, memory_fd, err);
@@ -272,6 +303,8 @@ int machine_build(struct machine *machine, const struct machine_config *config, 
 		r = watch_stop(machine, err);
 	if (!r)
 		r = add_vcpus(machine, err);
+	if (!r)
+		r = add_registers(machine, err);
 	if (!r)
 		r = add_devices(machine, err);
 	if (!r)
@@ -304,6 +337,7 @@ void machine_fini(struct machine *machine)
 	vcpu_gate_fini(&machine->gate);
 	fd_close(&machine->stop_fd);
 	vm_fini(&machine->vm);
+	remove_registers(machine);
 	guest_memory_fini(&machine->memory);
 	boot_log_fini(&machine->log);
 }

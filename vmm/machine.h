@@ -75,6 +75,8 @@ struct machine {
 	struct boot_log log;
 
 	struct vm_pin pins[MACHINE_NR_DEVICES];
+	uint32_t *registers; /* as the guest reads them: a page for each device */
+	int unread_fd;	     /* eventfd: takes writes that have nothing to tell */
 	struct fs fs;
 	struct vsock *vsock;
 	struct console console;

@@ -104,7 +104,7 @@ static int restore_state(struct machine *machine, struct byte_reader *reader, st
 		return error_invalid(err, "no request for the control connection is in it");
 	list_vcpus(machine, fds);
 	r = snapshot_restore(machine->vm.vm_fd, fds, machine->nr_vcpus, reader, err);
-	/* They raise interrupts, which the chips have to be there for. */
+	/* Interrupts that were raised are in the chips, those to come need them. */
 	for (unsigned int i = 0; i < MACHINE_NR_DEVICES && !r; i++)
 		r = device_state_restore(device_at(machine, i), reader, err);
 	if (!r && reader->left)

@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fake_driver_init(&driver);
 	memset(fake_driver_bytes(&driver, FAKE_BUFFERS, WRITTEN_SIZE), fake_program_byte(&program),
 	       WRITTEN_SIZE);
-	BUG_ON(console_init(&console, &log, &driver.memory, &driver.loop, driver.interrupt, &err) <
+	BUG_ON(console_init(&console, &log, &driver.memory, &driver.loop, driver.transport, &err) <
 	       0);
 	driver.device = &console.device;
 	device_target_run(&driver, &program, TRANSMIT_QUEUE, NULL);

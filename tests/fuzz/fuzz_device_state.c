@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct error err;
 
 	fake_driver_init(&driver);
-	BUG_ON(vsock_new(&vsock, &service, NULL, &driver.memory, &driver.loop, driver.interrupt,
+	BUG_ON(vsock_new(&vsock, &service, NULL, &driver.memory, &driver.loop, driver.transport,
 			 &err) < 0);
 	driver.device = vsock_device(vsock);
 	for (unsigned int i = 0; i < VSOCK_NR_QUEUES; i++)

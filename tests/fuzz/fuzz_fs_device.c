@@ -116,7 +116,7 @@ static void set_up(void)
 	BUG_ON(fs_channel_map(&monitor_end, &err) < 0 || fs_channel_map(&server_end, &err) < 0);
 	BUG_ON(fcntl(server_end.socket_fd, F_SETFL, O_NONBLOCK) < 0);
 	BUG_ON(fs_init(&fs, "rootfs", &monitor_end, on_server_gone, NULL, &driver.memory,
-		       &driver.loop, driver.interrupt, &err) < 0);
+		       &driver.loop, driver.transport, &err) < 0);
 	driver.device = &fs.device;
 	(void)fake_driver_start(&driver);
 }

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct error err;
 
 	fake_driver_init(&driver);
-	BUG_ON(rng_init(&rng, &driver.memory, &driver.loop, driver.interrupt, &err) < 0);
+	BUG_ON(rng_init(&rng, &driver.memory, &driver.loop, driver.transport, &err) < 0);
 	driver.device = &rng.device;
 	device_target_run(&driver, &program, 0, NULL);
 	rng_fini(&rng, &driver.loop);

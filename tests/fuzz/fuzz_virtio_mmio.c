@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Registers, rings and doorbells of a device that echoes, with a model of its status. */
 #include <linux/virtio_config.h>
+#include <linux/virtio_mmio.h>
 #include <stdlib.h>
 
 #include "tests/fuzz/fetch_watch.h"
@@ -62,6 +63,7 @@ static void check_device(void)
 		       copy.available != queue->available || copy.used != queue->used);
 	}
 	BUG_ON(status >= 11 && device.driver_features & ~device.device_features);
+	BUG_ON(fake_driver_read(&driver, VIRTIO_MMIO_STATUS) != device.status);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -93,7 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.config = config,
 		.config_size = sizeof(config),
 	};
-	BUG_ON(virtio_device_init(&device, &driver.memory, &driver.loop, driver.interrupt, &err) <
+	BUG_ON(virtio_device_init(&device, &driver.memory, &driver.loop, driver.transport, &err) <
 	       0);
 	driver.device = &device;
 	(void)fake_driver_start(&driver);

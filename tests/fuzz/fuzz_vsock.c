@@ -240,7 +240,7 @@ static void start(void)
 	fake_driver_init(&driver);
 	fetch_watch_begin(&program);
 	fetch_watch_add_driver(&driver);
-	BUG_ON(vsock_new(&vsock, &service, &driver, &driver.memory, &driver.loop, driver.interrupt,
+	BUG_ON(vsock_new(&vsock, &service, &driver, &driver.memory, &driver.loop, driver.transport,
 			 &err) < 0);
 	driver.device = vsock_device(vsock);
 	start_driver();

@@ -18,11 +18,6 @@ static struct {
 
 /* --- the processor ---------------------------------------------------------------------------- */
 
-static void jump_to_device(void)
-{
-	__asm__ volatile("jmp *%0" : : "r"(LAYOUT_VIRTIO_BASE));
-}
-
 static void jump_to_nothing(void)
 {
 	__asm__ volatile("jmp *%0" : : "r"(map_window(UINT64_C(1) << 36)));
@@ -183,7 +178,6 @@ static const struct {
 	void (*run)(void);
 } endings[] = {
 	{ "triple-fault", (void (*)(void))(uintptr_t)triple_fault },
-	{ "jump-to-device", jump_to_device },
 	{ "jump-to-nothing", jump_to_nothing },
 	{ "stack-in-device", stack_in_device },
 	{ "page-tables-in-device", page_tables_in_device },

@@ -59,7 +59,7 @@ void fake_driver_init(struct fake_driver *driver)
 	add_region(&driver->memory, 0, FAKE_LOW_SIZE);
 	add_region(&driver->memory, GUEST_MEMORY_HIGH_BASE, FAKE_HIGH_SIZE);
 	BUG_ON(event_loop_init(&driver->loop, &err) < 0);
-	driver->interrupt = (struct virtio_interrupt){ on_interrupt, driver };
+	driver->transport = (struct virtio_transport){ on_interrupt, driver, driver->registers };
 	place_queues(driver);
 }
 
@@ -103,12 +103,14 @@ static uint16_t load16(const struct fake_driver *driver, uint64_t gpa)
 	return at ? __atomic_load_n(at, __ATOMIC_SEQ_CST) : 0;
 }
 
-uint32_t fake_driver_read(struct fake_driver *driver, uint64_t offset)
+uint32_t fake_driver_read(const struct fake_driver *driver, uint64_t offset)
 {
-	uint32_t value = 0;
+	return driver->registers[offset / sizeof(driver->registers[0])];
+}
 
-	virtio_mmio_access(driver->device, offset, (uint8_t *)&value, sizeof(value), false);
-	return value;
+const uint8_t *fake_driver_config(const struct fake_driver *driver)
+{
+	return (const uint8_t *)driver->registers + VIRTIO_MMIO_CONFIG;
 }
 
 void fake_driver_write(struct fake_driver *driver, uint64_t offset, uint32_t value)

@@ -15,7 +15,7 @@
 
 #include "vmm/event/event_loop.h"
 #include "vmm/memory/guest_memory.h"
-#include "vmm/virtio/virtio_device.h"
+#include "vmm/virtio/virtio_mmio.h"
 
 #define FAKE_LOW_SIZE 0x200000	     /* bytes of RAM at 0 */
 #define FAKE_HIGH_SIZE 0x10000	     /* bytes of RAM at GUEST_MEMORY_HIGH_BASE */
@@ -40,8 +40,9 @@ struct fake_buffer {
 struct fake_driver {
 	struct guest_memory memory;
 	struct event_loop loop;
-	struct virtio_interrupt interrupt;
-	uint64_t nr_interrupts;	      /* atomic */
+	struct virtio_transport transport;
+	uint32_t registers[VIRTIO_MMIO_SIZE / sizeof(uint32_t)]; /* as the device shows them */
+	uint64_t nr_interrupts;					 /* atomic */
 	struct virtio_device *device; /* NULL when only the rings are of interest */
 	struct fake_queue queues[VIRTIO_DEVICE_MAX_QUEUES];
 	uint64_t next_buffer;
@@ -56,8 +57,9 @@ uint64_t fake_descriptors_size(uint16_t size);
 uint64_t fake_available_size(uint16_t size);
 uint64_t fake_used_size(uint16_t size);
 
-/* Registers, with 4-byte accesses. */
-uint32_t fake_driver_read(struct fake_driver *driver, uint64_t offset);
+/* Registers, with 4-byte accesses, and bytes of the config space as it is shown. */
+uint32_t fake_driver_read(const struct fake_driver *driver, uint64_t offset);
+const uint8_t *fake_driver_config(const struct fake_driver *driver);
 void fake_driver_write(struct fake_driver *driver, uint64_t offset, uint32_t value);
 
 /* The steps of section 3.1.1, one by one: status bits so far, features, queues. */

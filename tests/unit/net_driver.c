@@ -24,7 +24,7 @@ void net_driver_init(struct net_driver *driver, uint16_t queue_size)
 	for (unsigned int i = 0; i < NET_NR_QUEUES; i++)
 		driver->fake.queues[i].size = queue_size;
 	BUG_ON(net_new(&driver->net, "net0", &driver->fake.memory, &driver->fake.loop,
-		       driver->fake.interrupt, &err) < 0);
+		       driver->fake.transport, &err) < 0);
 	driver->fake.device = net_device(driver->net);
 }
 

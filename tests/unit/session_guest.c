@@ -64,7 +64,7 @@ static void start_device(struct session_guest *box)
 					     sizeof(struct vsock_header) + 2 * VSOCK_PAYLOAD_MAX);
 	guest->rx_buffers = fake_driver_alloc(&guest->driver, GUEST_QUEUE_SIZE * GUEST_RX_ROOM);
 	BUG_ON(vsock_new(&guest->vsock, &session_vsock_service, &box->session,
-			 &guest->driver.memory, &guest->driver.loop, guest->driver.interrupt,
+			 &guest->driver.memory, &guest->driver.loop, guest->driver.transport,
 			 &err) < 0);
 	guest->driver.device = vsock_device(guest->vsock);
 }

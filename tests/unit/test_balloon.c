@@ -25,7 +25,7 @@ static void set_up(void)
 	struct error err;
 
 	fake_driver_init(&driver);
-	is_int(balloon_init(&balloon, &driver.memory, &driver.loop, driver.interrupt, &err), 0);
+	is_int(balloon_init(&balloon, &driver.memory, &driver.loop, driver.transport, &err), 0);
 	driver.device = &balloon.device;
 	for (unsigned int i = 0; i <= REPORTS; i++)
 		driver.queues[i].size = QUEUE_SIZE;

@@ -22,7 +22,7 @@ static void set_up(void)
 
 	fake_driver_init(&driver);
 	boot_log_init(&boot_log, -1, 0);
-	is_int(console_init(&console, &boot_log, &driver.memory, &driver.loop, driver.interrupt,
+	is_int(console_init(&console, &boot_log, &driver.memory, &driver.loop, driver.transport,
 			    &err),
 	       0);
 	driver.device = &console.device;

@@ -54,7 +54,7 @@ static int make_console(void)
 {
 	static struct console console;
 	static struct boot_log log;
-	int r = console_init(&console, &log, &driver.memory, &driver.loop, driver.interrupt, &err);
+	int r = console_init(&console, &log, &driver.memory, &driver.loop, driver.transport, &err);
 
 	if (!r)
 		console_fini(&console, &driver.loop);
@@ -64,7 +64,7 @@ static int make_console(void)
 static int make_rng(void)
 {
 	static struct rng rng;
-	int r = rng_init(&rng, &driver.memory, &driver.loop, driver.interrupt, &err);
+	int r = rng_init(&rng, &driver.memory, &driver.loop, driver.transport, &err);
 
 	if (!r)
 		rng_fini(&rng, &driver.loop);
@@ -87,7 +87,7 @@ static int make_fs(void)
 		return r;
 	channel.socket_fd = fds[0];
 	r = fs_init(&fs, "rootfs", &channel, on_server_gone, NULL, &driver.memory, &driver.loop,
-		    driver.interrupt, &err);
+		    driver.transport, &err);
 	if (!r)
 		fs_fini(&fs, &driver.loop);
 	(void)close(fds[0]);
@@ -99,7 +99,7 @@ static int make_vsock(void)
 {
 	static const struct vsock_service service = { 0 };
 	struct vsock *vsock = NULL;
-	int r = vsock_new(&vsock, &service, NULL, &driver.memory, &driver.loop, driver.interrupt,
+	int r = vsock_new(&vsock, &service, NULL, &driver.memory, &driver.loop, driver.transport,
 			  &err);
 
 	if (!r)

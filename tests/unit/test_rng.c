@@ -14,7 +14,7 @@ static void set_up(void)
 	struct error err;
 
 	fake_driver_init(&driver);
-	is_int(rng_init(&rng, &driver.memory, &driver.loop, driver.interrupt, &err), 0);
+	is_int(rng_init(&rng, &driver.memory, &driver.loop, driver.transport, &err), 0);
 	driver.device = &rng.device;
 	driver.queues[0].size = 8;
 	ok(fake_driver_start(&driver));

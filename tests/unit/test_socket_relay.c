@@ -77,7 +77,7 @@ static void start(void)
 					    sizeof(struct vsock_header) + 2 * VSOCK_PAYLOAD_MAX);
 	guest.rx_buffers = fake_driver_alloc(&guest.driver, GUEST_QUEUE_SIZE * GUEST_RX_ROOM);
 	BUG_ON(vsock_new(&guest.vsock, &service, NULL, &guest.driver.memory, &guest.driver.loop,
-			 guest.driver.interrupt, &err) < 0);
+			 guest.driver.transport, &err) < 0);
 	guest.driver.device = vsock_device(guest.vsock);
 	guest_channel_init(&channel, on_no_frame, on_nothing, NULL);
 	BUG_ON(socket_channel_create(&monitor_fd, &container_fd, &err) < 0);

@@ -125,7 +125,7 @@ static void add_device(struct vsock_guest *guest)
 	struct error err;
 
 	BUG_ON(vsock_new(&guest->vsock, &service, &guest->recorder, &guest->driver.memory,
-			 &guest->driver.loop, guest->driver.interrupt, &err) < 0);
+			 &guest->driver.loop, guest->driver.transport, &err) < 0);
 	guest->driver.device = vsock_device(guest->vsock);
 }
 

@@ -11,7 +11,7 @@
  *   0x0009fc00  end of low RAM, as on every PC
  *   0x00100000  RAM again; vmlinux is linked to 0x01000000
  *   top of RAM below 3 GiB, downwards: initramfs
- *   0xd0000000  virtio-mmio register pages
+ *   0xd0000000  virtio-mmio register pages, which the guest reads as memory
  *   0xfec00000  IOAPIC, 0xfee00000 LAPIC (in KVM)
  */
 #pragma once

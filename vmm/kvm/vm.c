@@ -5,10 +5,14 @@
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
 
+#include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
 
 /* Three pages that Intel's KVM needs somewhere below 4 GiB, away from RAM and devices. */
 #define TSS_ADDRESS 0xfffbd000u
+
+/* Behind those of RAM. */
+#define READ_ONLY_SLOT ARRAY_SIZE(((struct guest_memory *)NULL)->regions)
 
 static int add_memory(int vm_fd, const struct guest_memory *memory, struct error *err)
 {
@@ -49,6 +53,22 @@ int vm_init(struct vm *vm, int kvm_fd, const struct guest_memory *memory, struct
 void vm_fini(struct vm *vm)
 {
 	fd_close(&vm->vm_fd);
+}
+
+int vm_add_read_only(struct vm *vm, uint64_t address, const void *host, size_t size,
+		     struct error *err)
+{
+	struct kvm_userspace_memory_region slot = {
+		.slot = READ_ONLY_SLOT,
+		.flags = KVM_MEM_READONLY,
+		.guest_phys_addr = address,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)host,
+	};
+
+	if (ioctl(vm->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
+		return error_set(err, errno, "KVM_SET_USER_MEMORY_REGION, read-only");
+	return 0;
 }
 
 int vm_add_ioeventfd(struct vm *vm, uint64_t address, uint32_t value, int event_fd,

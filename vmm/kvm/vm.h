@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "vmm/base/error.h"
@@ -19,6 +20,13 @@ struct vm {
 /* Create a VM with in-kernel LAPIC and IOAPIC and @memory as its RAM. */
 int vm_init(struct vm *vm, int kvm_fd, const struct guest_memory *memory, struct error *err);
 void vm_fini(struct vm *vm);
+
+/*
+ * The page-aligned @size bytes at @host, which stay the caller's, are what the guest reads at
+ * @address; its writes leave the guest as those to a device do (KVM_MEM_READONLY). Once for a VM.
+ */
+int vm_add_read_only(struct vm *vm, uint64_t address, const void *host, size_t size,
+		     struct error *err);
 
 /* From now on a 4-byte write of @value to guest address @address signals @event_fd. */
 int vm_add_ioeventfd(struct vm *vm, uint64_t address, uint32_t value, int event_fd,

@@ -66,7 +66,7 @@ static void on_reset(struct virtio_device *device)
 static const struct virtio_device_ops balloon_ops = { .on_queue = on_queue, .on_reset = on_reset };
 
 int balloon_init(struct balloon *balloon, const struct guest_memory *memory,
-		 struct event_loop *loop, struct virtio_interrupt interrupt, struct error *err)
+		 struct event_loop *loop, struct virtio_transport transport, struct error *err)
 {
 	*balloon = (struct balloon){
 		.device = {
@@ -80,7 +80,7 @@ int balloon_init(struct balloon *balloon, const struct guest_memory *memory,
 			.config_size = sizeof(balloon_config),
 		},
 	};
-	return virtio_device_init(&balloon->device, memory, loop, interrupt, err);
+	return virtio_device_init(&balloon->device, memory, loop, transport, err);
 }
 
 void balloon_fini(struct balloon *balloon, struct event_loop *loop)

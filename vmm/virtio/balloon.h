@@ -39,5 +39,5 @@ struct balloon {
 
 /* @memory and @loop stay the caller's, and outlive the device. */
 int balloon_init(struct balloon *balloon, const struct guest_memory *memory,
-		 struct event_loop *loop, struct virtio_interrupt interrupt, struct error *err);
+		 struct event_loop *loop, struct virtio_transport transport, struct error *err);
 void balloon_fini(struct balloon *balloon, struct event_loop *loop);

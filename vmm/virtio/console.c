@@ -50,7 +50,7 @@ static void on_queue(struct virtio_device *device, unsigned int index)
 static const struct virtio_device_ops console_ops = { .on_queue = on_queue };
 
 int console_init(struct console *console, struct boot_log *log, const struct guest_memory *memory,
-		 struct event_loop *loop, struct virtio_interrupt interrupt, struct error *err)
+		 struct event_loop *loop, struct virtio_transport transport, struct error *err)
 {
 	*console = (struct console){
 		.device = {
@@ -62,7 +62,7 @@ int console_init(struct console *console, struct boot_log *log, const struct gue
 		},
 		.log = log,
 	};
-	return virtio_device_init(&console->device, memory, loop, interrupt, err);
+	return virtio_device_init(&console->device, memory, loop, transport, err);
 }
 
 void console_fini(struct console *console, struct event_loop *loop)

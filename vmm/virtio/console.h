@@ -19,5 +19,5 @@ struct console {
 
 /* @log stays the caller's, like the rest, and outlives the device. */
 int console_init(struct console *console, struct boot_log *log, const struct guest_memory *memory,
-		 struct event_loop *loop, struct virtio_interrupt interrupt, struct error *err);
+		 struct event_loop *loop, struct virtio_transport transport, struct error *err);
 void console_fini(struct console *console, struct event_loop *loop);

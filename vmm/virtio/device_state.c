@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <linux/virtio_config.h>
-#include <linux/virtio_mmio.h>
 
 #include "vmm/base/checked_math.h"
+#include "vmm/virtio/virtio_mmio.h"
 
 static const uint32_t steps[] = {
 	VIRTIO_CONFIG_S_ACKNOWLEDGE,
@@ -53,7 +53,7 @@ static int save(const struct virtio_device *device, struct byte_writer *writer, 
 			return error_set(err, EAGAIN, "device %s, queue %u", device->name, i);
 	byte_writer_put_u32(writer, device->status);
 	byte_writer_put_u64(writer, device->driver_features);
-	byte_writer_put_u32(writer, device->interrupt_status);
+	byte_writer_put_u32(writer, device->has_new_config);
 	byte_writer_put_u32(writer, device->config_generation);
 	byte_writer_put_u32(writer, device->device_features_select);
 	byte_writer_put_u32(writer, device->driver_features_select);
@@ -123,8 +123,7 @@ static int restore(struct virtio_device *device, struct byte_reader *reader)
 	uint64_t features = byte_reader_get_u64(reader);
 	struct position positions[VIRTIO_DEVICE_MAX_QUEUES] = { 0 };
 
-	device->interrupt_status =
-		byte_reader_get_u32(reader) & (VIRTIO_MMIO_INT_VRING | VIRTIO_MMIO_INT_CONFIG);
+	device->has_new_config = byte_reader_get_u32(reader);
 	device->config_generation = byte_reader_get_u32(reader);
 	device->device_features_select = byte_reader_get_u32(reader);
 	device->driver_features_select = byte_reader_get_u32(reader);
@@ -147,8 +146,7 @@ static int restore(struct virtio_device *device, struct byte_reader *reader)
 		if (device->queues[i].is_active)
 			virtio_device_ring(device, i);
 	}
-	if (device->interrupt_status)
-		virtio_device_interrupt(device);
+	virtio_mmio_show(device);
 	return 0;
 }
 

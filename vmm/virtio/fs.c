@@ -216,7 +216,7 @@ static const struct virtio_device_ops fs_ops = { .on_queue = on_queue, .on_reset
 
 int fs_init(struct fs *fs, const char *tag, const struct fs_channel *channel,
 	    void (*on_server_gone)(void *context), void *context, const struct guest_memory *memory,
-	    struct event_loop *loop, struct virtio_interrupt interrupt, struct error *err)
+	    struct event_loop *loop, struct virtio_transport transport, struct error *err)
 {
 	size_t tag_len = strlen(tag);
 	int r;
@@ -236,7 +236,7 @@ int fs_init(struct fs *fs, const char *tag, const struct fs_channel *channel,
 	fs->device.queue_size_max = VIRTQUEUE_SIZE_MAX;
 	fs->device.config = (const uint8_t *)&fs->config;
 	fs->device.config_size = sizeof(fs->config);
-	r = virtio_device_init(&fs->device, memory, loop, interrupt, err);
+	r = virtio_device_init(&fs->device, memory, loop, transport, err);
 	if (r < 0)
 		return r;
 	r = event_loop_add(loop, &fs->channel_source, channel->socket_fd, EPOLLIN, on_channel, fs,

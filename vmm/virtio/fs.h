@@ -51,5 +51,5 @@ struct fs {
  */
 int fs_init(struct fs *fs, const char *tag, const struct fs_channel *channel,
 	    void (*on_server_gone)(void *context), void *context, const struct guest_memory *memory,
-	    struct event_loop *loop, struct virtio_interrupt interrupt, struct error *err);
+	    struct event_loop *loop, struct virtio_transport transport, struct error *err);
 void fs_fini(struct fs *fs, struct event_loop *loop);

@@ -155,7 +155,7 @@ static void on_reset(struct virtio_device *device)
 }
 
 int net_new(struct net **ret, const char *name, const struct guest_memory *memory,
-	    struct event_loop *loop, struct virtio_interrupt interrupt, struct error *err)
+	    struct event_loop *loop, struct virtio_transport transport, struct error *err)
 {
 	static const struct virtio_device_ops ops = {
 		.on_activate = on_activate,
@@ -178,7 +178,7 @@ int net_new(struct net **ret, const char *name, const struct guest_memory *memor
 	net->device.queue_size_max = NET_QUEUE_SIZE;
 	net->device.config = (const uint8_t *)&net->config;
 	net->device.config_size = sizeof(net->config);
-	r = virtio_device_init(&net->device, memory, loop, interrupt, err);
+	r = virtio_device_init(&net->device, memory, loop, transport, err);
 	if (r < 0) {
 		free(net);
 		return r;

@@ -25,7 +25,7 @@ struct net;
 
 /* Make an empty slot. @name ("net0") is for messages and stays in place. */
 int net_new(struct net **ret, const char *name, const struct guest_memory *memory,
-	    struct event_loop *loop, struct virtio_interrupt interrupt, struct error *err);
+	    struct event_loop *loop, struct virtio_transport transport, struct error *err);
 void net_free(struct net *net);
 
 /* For bus and doorbells. */

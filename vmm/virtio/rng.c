@@ -51,7 +51,7 @@ static void on_queue(struct virtio_device *device, unsigned int index)
 static const struct virtio_device_ops rng_ops = { .on_queue = on_queue };
 
 int rng_init(struct rng *rng, const struct guest_memory *memory, struct event_loop *loop,
-	     struct virtio_interrupt interrupt, struct error *err)
+	     struct virtio_transport transport, struct error *err)
 {
 	*rng = (struct rng){
 		.device = {
@@ -62,7 +62,7 @@ int rng_init(struct rng *rng, const struct guest_memory *memory, struct event_lo
 			.queue_size_max = RNG_QUEUE_SIZE,
 		},
 	};
-	return virtio_device_init(&rng->device, memory, loop, interrupt, err);
+	return virtio_device_init(&rng->device, memory, loop, transport, err);
 }
 
 void rng_fini(struct rng *rng, struct event_loop *loop)

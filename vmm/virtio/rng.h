@@ -16,5 +16,5 @@ struct rng {
 
 /* @memory and @loop stay the caller's, and outlive the device. */
 int rng_init(struct rng *rng, const struct guest_memory *memory, struct event_loop *loop,
-	     struct virtio_interrupt interrupt, struct error *err);
+	     struct virtio_transport transport, struct error *err);
 void rng_fini(struct rng *rng, struct event_loop *loop);

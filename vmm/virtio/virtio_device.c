@@ -30,6 +30,7 @@
 #include "vmm/base/checked_math.h"
 #include "vmm/base/fd.h"
 #include "vmm/base/log.h"
+#include "vmm/virtio/virtio_mmio.h"
 
 #define VIRTIO_DEVICE_MAX_FAULT_LINES 8
 
@@ -43,15 +44,18 @@ enum {
 	STATUS_DRIVER_OK = STATUS_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK,
 };
 
-void virtio_device_interrupt(struct virtio_device *device)
+static void raise_interrupt(const struct virtio_device *device)
 {
-	device->interrupt.pulse(device->interrupt.context);
+	device->transport.pulse(device->transport.context);
 }
 
-static void raise_interrupt(struct virtio_device *device, uint32_t cause)
+/* To be told once the driver is there. */
+static void announce_config(struct virtio_device *device)
 {
-	device->interrupt_status |= cause;
-	virtio_device_interrupt(device);
+	device->has_new_config |= device->status & VIRTIO_CONFIG_S_DRIVER_OK;
+	virtio_mmio_show(device);
+	if (device->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		raise_interrupt(device);
 }
 
 bool virtio_device_is_live(const struct virtio_device *device)
@@ -88,15 +92,17 @@ static int add_doorbell(struct virtio_device *device, unsigned int index, struct
 }
 
 int virtio_device_init(struct virtio_device *device, const struct guest_memory *memory,
-		       struct event_loop *loop, struct virtio_interrupt interrupt,
+		       struct event_loop *loop, struct virtio_transport transport,
 		       struct error *err)
 {
 	BUG_ON(device->nr_queues > VIRTIO_DEVICE_MAX_QUEUES);
 	BUG_ON(device->queue_size_max > VIRTQUEUE_SIZE_MAX ||
 	       !is_power_of_two(device->queue_size_max));
+	BUG_ON(device->config_size > VIRTIO_MMIO_SIZE - VIRTIO_MMIO_CONFIG);
 	device->device_features |= FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_RING_F_EVENT_IDX);
 	device->memory = memory;
-	device->interrupt = interrupt;
+	device->transport = transport;
+	virtio_mmio_show(device);
 	pthread_mutex_init(&device->lock, NULL);
 	for (unsigned int i = 0; i < VIRTIO_DEVICE_MAX_QUEUES; i++) {
 		device->doorbell_fds[i] = -1;
@@ -126,7 +132,7 @@ static void reset(struct virtio_device *device)
 {
 	device->status = STATUS_RESET;
 	device->driver_features = 0;
-	device->interrupt_status = 0;
+	device->has_new_config = false;
 	device->device_features_select = 0;
 	device->driver_features_select = 0;
 	device->queue_select = 0;
@@ -224,14 +230,13 @@ bool virtio_device_pop(struct virtio_device *device, unsigned int index,
 void virtio_device_notify(struct virtio_device *device, unsigned int queue_index)
 {
 	if (virtqueue_needs_interrupt(&device->queues[queue_index]))
-		raise_interrupt(device, VIRTIO_MMIO_INT_VRING);
+		raise_interrupt(device);
 }
 
 void virtio_device_config_changed(struct virtio_device *device)
 {
 	device->config_generation++;
-	if (device->status & VIRTIO_CONFIG_S_DRIVER_OK)
-		raise_interrupt(device, VIRTIO_MMIO_INT_CONFIG);
+	announce_config(device);
 }
 
 void virtio_device_fail(struct virtio_device *device, const char *format, ...)
@@ -244,8 +249,7 @@ void virtio_device_fail(struct virtio_device *device, const char *format, ...)
 	for (unsigned int i = 0; i < device->nr_queues; i++)
 		virtqueue_stop(&device->queues[i]);
 	device->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
-	if (device->status & VIRTIO_CONFIG_S_DRIVER_OK)
-		raise_interrupt(device, VIRTIO_MMIO_INT_CONFIG);
+	announce_config(device);
 	if (device->nr_faults >= VIRTIO_DEVICE_MAX_FAULT_LINES)
 		return;
 	device->nr_faults++;

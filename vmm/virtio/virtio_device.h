@@ -23,11 +23,13 @@
 
 struct virtio_device;
 
-/* How a device's interrupt, an edge, reaches the guest. */
-struct virtio_interrupt {
-	/* Any thread, with the device's lock held; it must not fail, nor block. */
+/* How what a device says reaches the guest. */
+struct virtio_transport {
+	/* Its interrupt, an edge: any thread, with its lock held; it must not fail, nor block. */
 	void (*pulse)(void *context);
 	void *context;
+	/* A page that the guest may read and not write: the registers (virtio_mmio.h). */
+	uint32_t *registers;
 };
 
 struct virtio_device_ops {
@@ -62,14 +64,14 @@ struct virtio_device {
 
 	/* Set once by virtio_device_init(). */
 	const struct guest_memory *memory;
-	struct virtio_interrupt interrupt;
+	struct virtio_transport transport;
 	int doorbell_fds[VIRTIO_DEVICE_MAX_QUEUES]; /* eventfds, an ioeventfd each */
 	struct virtio_doorbell doorbells[VIRTIO_DEVICE_MAX_QUEUES];
 
 	pthread_mutex_t lock;
 	uint64_t driver_features;	 /* [lock] */
 	uint32_t status;		 /* [lock] */
-	uint32_t interrupt_status;	 /* [lock] */
+	bool has_new_config;		 /* [lock] and the driver has not acknowledged it */
 	uint32_t config_generation;	 /* [lock] */
 	uint32_t device_features_select; /* [lock] registers that choose what others show */
 	uint32_t driver_features_select; /* [lock] */
@@ -83,7 +85,7 @@ struct virtio_device {
  * them in @loop.
  */
 int virtio_device_init(struct virtio_device *device, const struct guest_memory *memory,
-		       struct event_loop *loop, struct virtio_interrupt interrupt,
+		       struct event_loop *loop, struct virtio_transport transport,
 		       struct error *err);
 void virtio_device_fini(struct virtio_device *device, struct event_loop *loop);
 
@@ -109,9 +111,6 @@ void virtio_device_ring(struct virtio_device *device, unsigned int index);
  */
 bool virtio_device_pop(struct virtio_device *device, unsigned int index,
 		       struct virtqueue_chain *chain);
-
-/* Raise the interrupt once more, for the causes that it already has. Lock held. */
-void virtio_device_interrupt(struct virtio_device *device);
 
 /* Raise the interrupt of a queue if the driver wants one for what was pushed. Lock held. */
 void virtio_device_notify(struct virtio_device *device, unsigned int queue_index);

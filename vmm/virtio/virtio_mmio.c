@@ -5,6 +5,7 @@
 #include <linux/virtio_mmio.h>
 #include <string.h>
 
+#include "vmm/base/bug.h"
 #include "vmm/base/checked_math.h"
 
 #define MAGIC 0x74726976 /* "virt" */
@@ -13,46 +14,62 @@
 
 _Static_assert(VIRTIO_MMIO_QUEUE_NOTIFY_OFFSET == VIRTIO_MMIO_QUEUE_NOTIFY, "section 4.2.2");
 
-static struct virtqueue *selected_queue(struct virtio_device *device)
+static bool has_selected_queue(const struct virtio_device *device)
 {
-	return device->queue_select < device->nr_queues ? &device->queues[device->queue_select]
-							: NULL;
+	return device->queue_select < device->nr_queues;
 }
 
-static uint32_t read_register(struct virtio_device *device, uint64_t offset)
+/*
+ * The causes of an interrupt: a buffer was used, or the configuration is another. The former stays
+ * said while there is a driver: what it finds in the rings tells it more, and costs no exit.
+ */
+static uint32_t interrupt_status(const struct virtio_device *device)
 {
-	const struct virtqueue *queue = selected_queue(device);
-	uint32_t select = device->device_features_select;
+	uint32_t status = device->has_new_config ? VIRTIO_MMIO_INT_CONFIG : 0;
 
-	switch (offset) {
-	case VIRTIO_MMIO_MAGIC_VALUE:
-		return MAGIC;
-	case VIRTIO_MMIO_VERSION:
-		return VERSION;
-	case VIRTIO_MMIO_DEVICE_ID:
-		return device->device_id;
-	case VIRTIO_MMIO_VENDOR_ID:
-		return VENDOR;
-	case VIRTIO_MMIO_DEVICE_FEATURES:
-		return select < 2 ? (uint32_t)(device->device_features >> (32 * select)) : 0;
-	case VIRTIO_MMIO_QUEUE_NUM_MAX:
-		return queue ? device->queue_size_max : 0;
-	case VIRTIO_MMIO_QUEUE_READY:
-		return queue && queue->is_ready;
-	case VIRTIO_MMIO_INTERRUPT_STATUS:
-		return device->interrupt_status;
-	case VIRTIO_MMIO_STATUS:
-		return device->status;
-	case VIRTIO_MMIO_SHM_LEN_LOW: /* no shared memory regions (section 4.2.2) */
-	case VIRTIO_MMIO_SHM_LEN_HIGH:
-	case VIRTIO_MMIO_SHM_BASE_LOW:
-	case VIRTIO_MMIO_SHM_BASE_HIGH:
-		return UINT32_MAX;
-	case VIRTIO_MMIO_CONFIG_GENERATION:
-		return device->config_generation;
-	default:
-		return 0;
-	}
+	if (device->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		status |= VIRTIO_MMIO_INT_VRING;
+	return status;
+}
+
+static void show(const struct virtio_device *device, uint64_t offset, uint32_t value)
+{
+	uint32_t *registers = device->transport.registers;
+
+	__atomic_store_n(&registers[offset / sizeof(*registers)], value, __ATOMIC_RELEASE);
+}
+
+static void show_selected(const struct virtio_device *device)
+{
+	uint32_t select = device->device_features_select;
+	uint64_t features = select < 2 ? device->device_features >> (32 * select) : 0;
+	bool has_queue = has_selected_queue(device);
+
+	show(device, VIRTIO_MMIO_DEVICE_FEATURES, (uint32_t)features);
+	show(device, VIRTIO_MMIO_QUEUE_NUM_MAX, has_queue ? device->queue_size_max : 0);
+	show(device, VIRTIO_MMIO_QUEUE_READY,
+	     has_queue && device->queues[device->queue_select].is_ready);
+}
+
+void virtio_mmio_show(const struct virtio_device *device)
+{
+	show(device, VIRTIO_MMIO_MAGIC_VALUE, MAGIC);
+	show(device, VIRTIO_MMIO_VERSION, VERSION);
+	show(device, VIRTIO_MMIO_DEVICE_ID, device->device_id);
+	show(device, VIRTIO_MMIO_VENDOR_ID, VENDOR);
+	show_selected(device);
+	/* No shared memory regions (section 4.2.2). */
+	show(device, VIRTIO_MMIO_SHM_LEN_LOW, UINT32_MAX);
+	show(device, VIRTIO_MMIO_SHM_LEN_HIGH, UINT32_MAX);
+	show(device, VIRTIO_MMIO_SHM_BASE_LOW, UINT32_MAX);
+	show(device, VIRTIO_MMIO_SHM_BASE_HIGH, UINT32_MAX);
+	/* Of these bytes the driver may see a half; it is told to look again afterwards. */
+	if (device->config_size)
+		memcpy(device->transport.registers + VIRTIO_MMIO_CONFIG / sizeof(uint32_t),
+		       device->config, device->config_size);
+	show(device, VIRTIO_MMIO_CONFIG_GENERATION, device->config_generation);
+	show(device, VIRTIO_MMIO_INTERRUPT_STATUS, interrupt_status(device));
+	show(device, VIRTIO_MMIO_STATUS, device->status);
 }
 
 static void write_driver_features(struct virtio_device *device, uint32_t value)
@@ -126,11 +143,13 @@ static void configure_queue(struct virtio_device *device, struct virtqueue *queu
  */
 static void write_queue_register(struct virtio_device *device, uint64_t offset, uint32_t value)
 {
-	struct virtqueue *queue = selected_queue(device);
+	struct virtqueue *queue;
 
-	if (!queue || device->status != (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER |
-					 VIRTIO_CONFIG_S_FEATURES_OK))
+	if (!has_selected_queue(device) ||
+	    device->status != (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER |
+			       VIRTIO_CONFIG_S_FEATURES_OK))
 		return;
+	queue = &device->queues[device->queue_select];
 	if (!queue->is_ready || offset == VIRTIO_MMIO_QUEUE_READY)
 		configure_queue(device, queue, offset, value);
 }
@@ -157,7 +176,7 @@ static void write_register(struct virtio_device *device, uint64_t offset, uint32
 			virtio_device_fail(device, "doorbell of queue %u", value);
 		return;
 	case VIRTIO_MMIO_INTERRUPT_ACK:
-		device->interrupt_status &= ~value;
+		device->has_new_config &= !(value & VIRTIO_MMIO_INT_CONFIG);
 		return;
 	case VIRTIO_MMIO_STATUS:
 		virtio_device_set_status(device, value);
@@ -168,35 +187,18 @@ static void write_register(struct virtio_device *device, uint64_t offset, uint32
 	}
 }
 
-/* Config space has any width; it is read-only, and what is not inside it whole reads as 0. */
-static void access_config(const struct virtio_device *device, uint64_t offset, uint8_t *data,
-			  uint32_t len, bool is_write)
-{
-	if (!is_write && range_fits(offset, len, device->config_size))
-		memcpy(data, device->config + offset, len);
-}
-
 void virtio_mmio_access(void *context, uint64_t offset, uint8_t *data, uint32_t len, bool is_write)
 {
 	struct virtio_device *device = context;
 	uint32_t value;
 
-	if (offset >= VIRTIO_MMIO_CONFIG) {
-		pthread_mutex_lock(&device->lock);
-		access_config(device, offset - VIRTIO_MMIO_CONFIG, data, len, is_write);
-		pthread_mutex_unlock(&device->lock);
+	/* Registers are 32 bits wide and written no other way (section 4.2.2.2). */
+	if (!is_write || offset >= VIRTIO_MMIO_CONFIG || len != sizeof(value) ||
+	    offset % sizeof(value))
 		return;
-	}
-	/* Registers are 32 bits wide and accessed no other way (section 4.2.2.2). */
-	if (len != sizeof(value) || offset % sizeof(value))
-		return;
+	memcpy(&value, data, sizeof(value));
 	pthread_mutex_lock(&device->lock);
-	if (is_write) {
-		memcpy(&value, data, sizeof(value));
-		write_register(device, offset, value);
-	} else {
-		value = read_register(device, offset);
-		memcpy(data, &value, sizeof(value));
-	}
+	write_register(device, offset, value);
+	virtio_mmio_show(device);
 	pthread_mutex_unlock(&device->lock);
 }

@@ -172,7 +172,7 @@ static void release_all_but_device(struct vsock *vsock)
 
 int vsock_new(struct vsock **ret_vsock, const struct vsock_service *service, void *context,
 	      const struct guest_memory *memory, struct event_loop *loop,
-	      struct virtio_interrupt interrupt, struct error *err)
+	      struct virtio_transport transport, struct error *err)
 {
 	static const struct virtio_device_ops ops = { .on_queue = on_queue, .on_reset = on_reset };
 	struct vsock *vsock = calloc(1, sizeof(*vsock));
@@ -197,7 +197,7 @@ int vsock_new(struct vsock **ret_vsock, const struct vsock_service *service, voi
 	if (!r)
 		r = watch_wake_ups(vsock, err);
 	if (!r)
-		r = virtio_device_init(&vsock->device, memory, loop, interrupt, err);
+		r = virtio_device_init(&vsock->device, memory, loop, transport, err);
 	if (r < 0) {
 		release_all_but_device(vsock);
 		return r;

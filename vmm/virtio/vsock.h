@@ -52,7 +52,7 @@ struct vsock_header;
 /* Allocates all that the device will ever need. @service and its @context outlive the device. */
 int vsock_new(struct vsock **ret_vsock, const struct vsock_service *service, void *context,
 	      const struct guest_memory *memory, struct event_loop *loop,
-	      struct virtio_interrupt interrupt, struct error *err);
+	      struct virtio_transport transport, struct error *err);
 void vsock_free(struct vsock *vsock);
 struct virtio_device *vsock_device(struct vsock *vsock);
 
