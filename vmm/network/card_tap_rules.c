@@ -35,6 +35,7 @@
 enum priority {
 	PRIORITY_RATE = 1,
 	PRIORITY_ARP,
+	PRIORITY_PLAIN_IPV4,
 	PRIORITY_IPV4,
 	PRIORITY_ADVERTISEMENT,
 	PRIORITY_HIDDEN,
@@ -133,9 +134,26 @@ static bool is_repeated(const struct network_interface *interface, size_t index)
 	return false;
 }
 
+static uint32_t word_at(const uint8_t *bytes)
+{
+	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
+	       bytes[3];
+}
+
+static void match_source_mac_word(struct tc_batch *batch, const struct card_rules *rules)
+{
+	const uint8_t *mac = rules->interface->mac;
+
+	tc_match_word(batch, -8, word_at(mac), UINT32_MAX);
+	tc_match_word(batch, -4, (uint32_t)mac[4] << 24 | (uint32_t)mac[5] << 16, 0xffff0000);
+}
+
 static void write_ipv4_source(struct tc_batch *batch, const struct card_rules *rules,
 			      const uint8_t *ip)
 {
+	const struct tc_place plain = place_of(rules, rules->tap_ifindex, CARD_CHAIN_ENTRY,
+					       PRIORITY_PLAIN_IPV4, ETH_P_IP);
+
 	begin_tap(batch, rules, CARD_CHAIN_ENTRY, PRIORITY_ARP, ETH_P_ARP);
 	match_source_mac(batch, rules);
 	tc_match(batch, TCA_FLOWER_KEY_ARP_SIP, ip, TCA_FLOWER_KEY_ARP_SIP_MASK, ones,
@@ -145,17 +163,19 @@ static void write_ipv4_source(struct tc_batch *batch, const struct card_rules *r
 	tc_act_redirect(batch, rules->interface->ifindex);
 	tc_filter_end(batch);
 
+	/* Nearly all: version 4, no options. Flower would take the whole frame apart first. */
+	tc_u32_begin(batch, &plain);
+	match_source_mac_word(batch, rules);
+	tc_match_word(batch, 0, 0x45000000, 0xff000000);
+	tc_match_word(batch, 12, word_at(ip), UINT32_MAX);
+	act_accept(batch, rules);
+	tc_filter_end(batch);
+
 	begin_tap(batch, rules, CARD_CHAIN_ENTRY, PRIORITY_IPV4, ETH_P_IP);
 	match_source_mac(batch, rules);
 	tc_match(batch, TCA_FLOWER_KEY_IPV4_SRC, ip, TCA_FLOWER_KEY_IPV4_SRC_MASK, ones, 4);
 	act_accept(batch, rules);
 	tc_filter_end(batch);
-}
-
-static uint32_t word_at(const uint8_t *bytes)
-{
-	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
-	       bytes[3];
 }
 
 /*
@@ -168,11 +188,9 @@ static void begin_target(struct tc_batch *batch, const struct card_rules *rules,
 {
 	const struct tc_place place = place_of(rules, rules->tap_ifindex, CARD_CHAIN_ENTRY,
 					       PRIORITY_ADVERTISEMENT, ETH_P_IPV6);
-	const uint8_t *mac = rules->interface->mac;
 
 	tc_u32_begin(batch, &place);
-	tc_match_word(batch, -8, word_at(mac), UINT32_MAX);
-	tc_match_word(batch, -4, (uint32_t)mac[4] << 24 | (uint32_t)mac[5] << 16, 0xffff0000);
+	match_source_mac_word(batch, rules);
 	tc_match_word(batch, 4, IPPROTO_ICMPV6 << 8, 0xff00);
 	for (int i = 0; is_unspecified && i < 16; i += 4)
 		tc_match_word(batch, 8 + i, 0, UINT32_MAX);
