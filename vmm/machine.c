@@ -166,11 +166,11 @@ static int add_device(struct machine *machine, enum machine_device index,
 			err);
 
 	for (unsigned int i = 0; i < device->nr_queues && !r; i++)
-		r = vm_add_ioeventfd(&machine->vm, base + VIRTIO_MMIO_QUEUE_NOTIFY_OFFSET, i,
+		r = vm_add_ioeventfd(&machine->vm, base + VIRTIO_MMIO_QUEUE_NOTIFY, i,
 				     device->doorbell_fds[i], err);
 	/* That used buffers were seen is no news; see interrupt_status() in virtio_mmio.c. */
 	if (!r)
-		r = vm_add_ioeventfd(&machine->vm, base + VIRTIO_MMIO_INTERRUPT_ACK_OFFSET,
+		r = vm_add_ioeventfd(&machine->vm, base + VIRTIO_MMIO_INTERRUPT_ACK,
 				     VIRTIO_MMIO_INT_VRING, machine->unread_fd, err);
 	if (r < 0)
 		return error_prefix(err, "device %s", device->name);

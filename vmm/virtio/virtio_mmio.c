@@ -5,14 +5,9 @@
 #include <linux/virtio_mmio.h>
 #include <string.h>
 
-#include "vmm/base/bug.h"
-#include "vmm/base/checked_math.h"
-
 #define MAGIC 0x74726976 /* "virt" */
 #define VERSION 2
 #define VENDOR 0x6b6c7562 /* "bulk" */
-
-_Static_assert(VIRTIO_MMIO_QUEUE_NOTIFY_OFFSET == VIRTIO_MMIO_QUEUE_NOTIFY, "section 4.2.2");
 
 static bool has_selected_queue(const struct virtio_device *device)
 {

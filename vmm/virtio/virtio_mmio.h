@@ -16,8 +16,6 @@
 #include "vmm/virtio/virtio_device.h"
 
 #define VIRTIO_MMIO_SIZE 0x1000
-#define VIRTIO_MMIO_QUEUE_NOTIFY_OFFSET 0x50 /* where ioeventfds are registered, 4 bytes wide */
-#define VIRTIO_MMIO_INTERRUPT_ACK_OFFSET 0x64
 
 /* Write all that the driver reads to the page of @device's transport. Any thread; lock held. */
 void virtio_mmio_show(const struct virtio_device *device);
