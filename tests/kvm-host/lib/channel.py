@@ -30,6 +30,7 @@ CREDIT = 7                       # reader of a stream: CREDIT_BODY
 HELLO = 8                        # agent: ready for runs
 STATUS = 9                       # client asks, supervisor answers with JSON
 FAILED = 10                      # supervisor: why the host ended, as text
+BEAT = 11                        # supervisor: nothing, to nobody; see Supervisor._beat
 
 CREDIT_BODY = struct.Struct("!BI")  # stream, bytes consumed; 0: the reader is gone
 NUMBER = struct.Struct("!I")
