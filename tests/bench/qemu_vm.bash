@@ -29,22 +29,39 @@ make_vm_initramfs()
 	(cd "$tree" && find . | cpio --quiet --create --format=newc --owner=0:0) > "$WORK/vm.cpio"
 }
 
-# start_vm ADDRESS: joined to bridge0
+# join NAMESPACE FROM TO: in a network namespace, what comes in at the one leaves by the other.
+join()
+{
+	tc -n "$1" qdisc add dev "$2" clsact
+	tc -n "$1" filter add dev "$2" ingress matchall action mirred egress redirect dev "$3"
+}
+
+mac_of()
+{
+	ip -n "$1" -json link show eth0 | jq -r '.[0].address'
+}
+
+# start_vm NAMESPACE ADDRESS: a machine that has the address of eth0 of a network namespace, to
+# which its tap is joined in both directions: what virtual machines do where an engine has made
+# the network.
 start_vm()
 {
-	local tap=vm${1##*.}
+	local namespace=$1
 
 	[ -e "$WORK/vm.cpio" ] || make_vm_initramfs
-	ip tuntap add "$tap" mode tap vnet_hdr
-	ip link set "$tap" master bridge0 up
-	qemu-system-x86_64 -M microvm,accel=kvm,acpi=off,pit=off,pic=on,rtc=off -cpu host -smp 1 \
-		-m 256 -nodefaults -no-user-config -nographic -no-reboot \
+	ip -n "$namespace" tuntap add tap0 mode tap vnet_hdr
+	ip -n "$namespace" link set tap0 up
+	join "$namespace" eth0 tap0
+	join "$namespace" tap0 eth0
+	ip netns exec "$namespace" qemu-system-x86_64 \
+		-M microvm,accel=kvm,acpi=off,pit=off,pic=on,rtc=off -cpu host -smp 1 -m 256 \
+		-nodefaults -no-user-config -nographic -no-reboot \
 		-kernel "$TOP/build/bench/vmlinux" -initrd "$WORK/vm.cpio" \
-		-append "quiet reboot=t panic=-1 address=$1" \
-		-netdev "tap,id=net,ifname=$tap,script=no,downscript=no,vhost=off" \
-		-device "virtio-net-device,netdev=net,mac=52:54:00:66:00:0${1##*.}" \
-		> "$WORK/$tap.log" 2>&1 &
-	echo $! > "$WORK/$tap.pid"
+		-append "quiet reboot=t panic=-1 address=$2" \
+		-netdev "tap,id=net,ifname=tap0,script=no,downscript=no,vhost=off" \
+		-device "virtio-net-device,netdev=net,mac=$(mac_of "$namespace")" \
+		> "$WORK/$namespace.log" 2>&1 &
+	echo $! > "$WORK/$namespace.pid"
 }
 
 # vm_exec ADDRESS COMMAND...: what it prints
@@ -56,13 +73,12 @@ vm_exec()
 	echo "exec $* < /dev/null" | timeout "${LIMIT:-60}" busybox nc "$address" "$VM_SHELL_PORT"
 }
 
-# end_vm ADDRESS
+# end_vm NAMESPACE
 end_vm()
 {
-	local tap=vm${1##*.}
-
-	[ ! -e "$WORK/$tap.pid" ] || kill "$(< "$WORK/$tap.pid")" || :
-	wait "$(< "$WORK/$tap.pid")" || :
-	rm -f "$WORK/$tap.pid"
-	ip link delete "$tap" || :
+	[ ! -e "$WORK/$1.pid" ] || kill "$(< "$WORK/$1.pid")" || :
+	wait "$(< "$WORK/$1.pid")" || :
+	rm -f "$WORK/$1.pid"
+	ip -n "$1" link delete tap0 || :
+	tc -n "$1" qdisc delete dev eth0 clsact || :
 } 2> /dev/null
